@@ -1,0 +1,45 @@
+# Everything a newcomer runs and everything CI runs. Each target sets up what it needs by itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup run test lint format bench lock
+
+help:  ## List the targets.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+$(VENV)/.main: requirements/main.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/main.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.main requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+setup: $(VENV)/.main  ## Make .venv with .venv/bin/provenance in it.
+
+run: setup  ## Start everything: database, migrations, server and worker on http://localhost:7300.
+	$(BIN)/provenance up
+
+lint: $(VENV)/.dev  ## Style, strict types and import layers.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## Rewrite the code in the house style.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: lint  ## Everything CI runs: lint, types, layers, tests.
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.dev  ## Measure: rates, latencies and their ratio to the raw limit in the same run.
+	$(BIN)/python -m bench
+
+lock: $(VENV)/.dev  ## Pin the libraries anew from requirements/*.in.
+	cd requirements && for f in main dev; do ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe --no-header \
+	  --output-file $$f.txt $$f.in; done

@@ -1,0 +1,1 @@
+"""Provenance: the ledger of what software, people and AI agents do, and the control plane over it."""

@@ -1,0 +1,1 @@
+"""The Python client of Provenance (spec: Python SDK)."""
