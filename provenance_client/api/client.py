@@ -1,0 +1,114 @@
+"""`Client` and `AsyncClient`: the whole API, blocking and awaited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Generic, Self
+
+from provenance_client.api.answers import Json
+from provenance_client.api.catalogue import Actions, Origins, ResourceTypes
+from provenance_client.api.interactions import Interactions
+from provenance_client.api.operation import Resource, Tr, operation
+from provenance_client.api.reading import Activity, Analytics, Fields, Queue, Traces
+from provenance_client.api.request import JSON, Request, query
+from provenance_client.api.transport import DEFAULT_TIMEOUT, AsyncTransport, SyncTransport
+from provenance_client.content import encode
+from provenance_client.settings import ClientSettings, resolve
+
+
+class Api(Resource[Tr], Generic[Tr]):
+    """The resources by name, over either transport."""
+
+    def __init__(self, transport: Tr) -> None:
+        super().__init__(transport)
+        self.interactions: Interactions[Tr] = Interactions(transport)
+        self.resource_types: ResourceTypes[Tr] = ResourceTypes(transport)
+        self.actions: Actions[Tr] = Actions(transport)
+        self.origins: Origins[Tr] = Origins(transport)
+        self.traces: Traces[Tr] = Traces(transport)
+        self.activity: Activity[Tr] = Activity(transport)
+        self.fields: Fields[Tr] = Fields(transport)
+        self.analytics: Analytics[Tr] = Analytics(transport)
+        self.queue: Queue[Tr] = Queue(transport)
+
+    @property
+    def settings(self) -> ClientSettings:
+        """The settings in force after argument, environment and defaults."""
+        return self.transport.settings
+
+    @operation
+    def health(self) -> Request[Json]:
+        """How the server is."""
+        return Request("GET", "/health")
+
+    @operation
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        at_root: bool = False,
+    ) -> Request[Any]:
+        """Any other route: `path` begins with `/`, below `/api` or below the host's root with `at_root`.
+
+        Answers its JSON.
+        """
+        content = None if json is None else encode(json)
+        sent = {**({} if content is None else JSON), **(headers or {})}
+        return Request(method, path, query(**(params or {})), sent, content, at_root)
+
+
+class Client(Api[SyncTransport]):
+    """The API, blocking; safe to share between threads. `with Client() as api.
+
+    Api.traces.get("user-123")`.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_url: str | None = None,
+        api_key: str | None = None,
+        origin: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> None:
+        settings = resolve(api_url=api_url, api_key=api_key, origin=origin)
+        super().__init__(SyncTransport(settings, timeout=timeout))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class AsyncClient(Api[AsyncTransport]):
+    """The API, awaited. `async with AsyncClient() as api: await api.traces.get("user-123")`."""
+
+    def __init__(
+        self,
+        *,
+        api_url: str | None = None,
+        api_key: str | None = None,
+        origin: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> None:
+        settings = resolve(api_url=api_url, api_key=api_key, origin=origin)
+        super().__init__(AsyncTransport(settings, timeout=timeout))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
