@@ -1,0 +1,1 @@
+"""One line of dated migrations, run by Alembic."""

@@ -1,0 +1,67 @@
+"""Who is calling: a plain value made at the door, so that no feature asks `identity` about a permission."""
+
+import uuid
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+
+class Scope(StrEnum):
+    """The sixteen things an API key may be allowed to do (DESIGN section 4)."""
+
+    INTERACTIONS_READ = "interactions:read"
+    INTERACTIONS_WRITE = "interactions:write"
+    WORKFLOWS_READ = "workflows:read"
+    WORKFLOWS_WRITE = "workflows:write"
+    RUNS_READ = "runs:read"
+    RUNS_WRITE = "runs:write"
+    AGENTS_READ = "agents:read"
+    AGENTS_WRITE = "agents:write"
+    CONNECTIONS_READ = "connections:read"
+    CONNECTIONS_WRITE = "connections:write"
+    DATA_READ = "data:read"
+    DATA_WRITE = "data:write"
+    BUS_READ = "bus:read"
+    BUS_WRITE = "bus:write"
+    APPROVALS_READ = "approvals:read"
+    AUDIT_READ = "audit:read"
+
+
+class Role(IntEnum):
+    """A person's role in a workspace; a higher one includes the lower ones."""
+
+    VIEWER = 1
+    EDITOR = 2
+    ADMIN = 3
+
+
+class Kind(StrEnum):
+    """What kind of caller acts."""
+
+    KEY = "key"
+    PERSON = "person"
+    SYSTEM = "system"
+    QUEUE = "queue"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """One authenticated caller in one workspace.
+
+    ``id`` is what the ledger keeps as ``recordedBy``: a key's or a person's id, never a name or an address.
+    """
+
+    kind: Kind
+    id: str
+    workspace_id: uuid.UUID
+    workspace: str = ""
+    scopes: frozenset[str] = field(default_factory=frozenset)
+    role: Role | None = None
+
+    def may(self, scope: Scope, role: Role) -> bool:
+        """Tell whether a key with this scope, or a person of at least this role, may pass."""
+        return scope in self.scopes or (self.role is not None and self.role >= role)
+
+    @property
+    def reads_platform_rows(self) -> bool:
+        """Whether platform rows show their content to this caller (spec/ledger.md, 4)."""
+        return Scope.AUDIT_READ in self.scopes or (self.role is not None and self.role >= Role.EDITOR)

@@ -1,0 +1,209 @@
+"""Database access: reading and writing have different types, and a write that recorded nothing can't commit.
+
+``Database.read`` and ``Database.write`` are the only ways to a transaction in a request; ``housekeeping`` is the
+other door, for cursors and last-seen stamps. Services take the transaction they are handed and never end it.
+"""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import asyncpg
+from sqlalchemy import CursorResult, Delete, Executable, Insert, MetaData, Update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from provenance.core.actor import Actor
+from provenance.core.clock import now_ns
+from provenance.core.errors import Invalid, Unavailable
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+SESSION_SETTINGS = {
+    "application_name": "provenance",
+    "idle_in_transaction_session_timeout": "5000",
+    "jit": "off",
+    "timezone": "UTC",
+}
+"""What every session asks of the server; a forgotten transaction ends after five seconds."""
+
+_OUT_OF_REACH = ("08", "53", "57P", "25006")
+"""SQLSTATE prefixes of a database that can't serve now: connection, resources (disk full), shutdown, read-only."""
+_CONTENDED = ("40001", "40P01", "55P03")
+_CANCELLED = "57014"
+
+
+class NothingRecorded(AssertionError):
+    """A write transaction changed rows and recorded no interaction: a mistake in the service that ran in it."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database can't serve the request now; nothing was stored."""
+
+    code = "database_unavailable"
+
+
+class Contended(Unavailable):
+    """Another transaction stood in the way for too long; nothing was stored, the same request may go through."""
+
+    code = "contended"
+
+
+class QueryTooSlow(Invalid):
+    """The query ran longer than its kind may."""
+
+    code = "narrow_the_range"
+
+
+def problem_of(error: BaseException) -> Exception | None:
+    """Name a failure of the driver as a problem the caller may see; None when it is none of those."""
+    state = getattr(getattr(error, "orig", error), "sqlstate", None) or ""
+    if state.startswith(_CONTENDED):
+        return Contended("Another transaction held what this one needs. Try again.")
+    if state == _CANCELLED:
+        return QueryTooSlow("The query takes too long. Narrow the range or add a filter.")
+    lost = isinstance(error, OSError | PoolTimeout | TimeoutError | asyncpg.InterfaceError | InterfaceError)
+    if lost or state.startswith(_OUT_OF_REACH) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        return DatabaseUnavailable("The database is not available. Nothing was stored; try again in a moment.")
+    return None
+
+
+class ReadTx:
+    """A transaction that reads, narrow to one workspace."""
+
+    def __init__(self, connection: AsyncConnection, actor: Actor | None, workspace_id: uuid.UUID) -> None:
+        self._connection = connection
+        self._actor = actor
+        self.workspace_id = workspace_id
+        self.now = now_ns()
+
+    @property
+    def actor(self) -> Actor:
+        """Who asked for this transaction."""
+        assert self._actor is not None, "a housekeeping transaction has no actor"
+        return self._actor
+
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | list[dict[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Run one statement and return its buffered result."""
+        return await self._connection.execute(statement, parameters)
+
+    async def driver_sql(self, sql: str, parameters: tuple[Any, ...] = ()) -> CursorResult[Any]:
+        """Run one statement in PostgreSQL's own words (``$1``); for array functions and hand-tuned reads."""
+        return await self._connection.exec_driver_sql(sql, parameters)
+
+
+class WriteTx(ReadTx):
+    """A transaction that writes: what it records is appended to the ledger in its last statement."""
+
+    def __init__(self, connection: AsyncConnection, actor: Actor | None, workspace_id: uuid.UUID) -> None:
+        super().__init__(connection, actor, workspace_id)
+        self.wrote = False
+        self.recorded: list[Any] = []
+        self.after_commit: list[Callable[[], None]] = []
+
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | list[dict[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Run one statement; an INSERT, UPDATE or DELETE that touched a row obliges the transaction to record."""
+        result = await super().execute(statement, parameters)
+        if isinstance(statement, Insert | Update | Delete) and result.rowcount != 0:
+            self.wrote = True
+        return result
+
+
+class BeforeCommit(Protocol):
+    """What `main` plugs in: append what the transaction recorded, as its last statement."""
+
+    def __call__(self, tx: WriteTx) -> Awaitable[None]:
+        """Append ``tx.recorded`` to the ledger."""
+        ...
+
+
+class Database:
+    """One pool of connections to PostgreSQL, and the doors to its transactions."""
+
+    def __init__(self, url: str, *, pool_size: int = 8, before_commit: BeforeCommit | None = None) -> None:
+        """Take the PostgreSQL address; nothing is connected before the first use."""
+        self.url = url
+        self._before_commit = before_commit
+        self.engine: AsyncEngine = create_async_engine(
+            sqlalchemy_url(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_pre_ping=True,
+            pool_use_lifo=True,
+            connect_args={"server_settings": SESSION_SETTINGS, "timeout": 10},
+        )
+
+    @asynccontextmanager
+    async def read(self, actor: Actor, workspace_id: uuid.UUID | None = None) -> AsyncIterator[ReadTx]:
+        """Open a transaction that reads in the actor's workspace."""
+        async with self._transaction() as connection:
+            yield ReadTx(connection, actor, workspace_id or actor.workspace_id)
+
+    @asynccontextmanager
+    async def write(self, actor: Actor, workspace_id: uuid.UUID | None = None) -> AsyncIterator[WriteTx]:
+        """Open a transaction that writes, appends what it recorded and commits when the block ends well.
+
+        Raises NothingRecorded when the block changed rows and recorded nothing.
+        """
+        async with self._transaction() as connection:
+            tx = WriteTx(connection, actor, workspace_id or actor.workspace_id)
+            yield tx
+            if tx.recorded:
+                assert self._before_commit is not None, "no ledger is plugged into this database"
+                await self._before_commit(tx)
+            elif tx.wrote:
+                raise NothingRecorded("rows changed, nothing recorded; housekeeping() is the door for such")
+        for act in tx.after_commit:
+            act()
+
+    @asynccontextmanager
+    async def housekeeping(self, workspace_id: uuid.UUID | None = None) -> AsyncIterator[WriteTx]:
+        """Open a transaction for cursors, stamps and first starts: it records only if the block does."""
+        async with self._transaction() as connection:
+            tx = WriteTx(connection, None, workspace_id or uuid.UUID(int=0))
+            yield tx
+            if tx.recorded and self._before_commit is not None:
+                await self._before_commit(tx)
+        for act in tx.after_commit:
+            act()
+
+    async def close(self) -> None:
+        """Close every connection of the pool."""
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self.engine.begin() as connection:
+                yield connection
+        except (DBAPIError, OperationalError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as e:
+            problem = problem_of(e)
+            if problem is None:
+                raise
+            raise problem from e
+
+
+def sqlalchemy_url(url: str) -> str:
+    """Turn a plain PostgreSQL address into SQLAlchemy's for asyncpg."""
+    parsed = make_url(url)
+    return parsed.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+
+
+def asyncpg_dsn(url: str) -> str:
+    """Turn a PostgreSQL address of either form into the one asyncpg takes."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

@@ -1,0 +1,298 @@
+"""The door: what happens to every request before and after its handler, the same for both paths through the server.
+
+Order: request id → body, capped while it is read → (handler: key → scope → its own work) → headers, error body,
+metrics, log line. The hot handlers and the framework's routes are called from here and nowhere else, and both ask
+`admit` who may pass; a corpus of requests runs against both and compares every outward sign (DESIGN decision 4).
+"""
+
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+from prometheus_client import Counter, Histogram
+from starlette.middleware.gzip import GZipMiddleware
+
+from provenance.core.actor import Actor, Role, Scope
+from provenance.core.errors import NotAllowed, NotAuthenticated, Problem, TooLarge
+from provenance.core.ids import new_request_id
+
+log: Any = structlog.get_logger("door")
+
+AsgiScope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+REQUESTS = Counter("provenance_http_requests_total", "Answered requests.", ["method", "route", "status"])
+SECONDS = Histogram(
+    "provenance_http_request_seconds",
+    "Time from the first byte read to the last byte written.",
+    ["method", "route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+BODY_LIMIT = 256 * 1024
+_SLASHES = re.compile("/{2,}")
+_GUARD_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may call a route: a key with the scope, or a person of at least the role."""
+
+    scope: Scope
+    role: Role
+    people_only: bool = False
+
+
+class Authenticate(Protocol):
+    """What `main` plugs in: resolve the credential in the headers to an actor, or None when it is not valid."""
+
+    async def __call__(self, headers: Mapping[bytes, bytes]) -> Actor | None:
+        """Return the actor, or None."""
+        ...
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request on its way through: what arrived, and what is known of it so far."""
+
+    method: str
+    path: str
+    headers: dict[bytes, bytes]
+    body: bytes
+    request_id: str
+    client_ip: str | None
+    scheme: str
+    query: bytes
+    actor: Actor | None = None
+
+    def header(self, name: bytes) -> str | None:
+        """Return a header's text, or None. Bytes outside ASCII are read as UTF-8, else as Latin-1."""
+        value = self.headers.get(name)
+        if value is None:
+            return None
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            return value.decode("latin-1")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a hot handler answers: a JSON body that is already bytes."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+HotHandler = Callable[[Exchange], Awaitable[Answer]]
+
+
+async def admit(exchange: Exchange, access: Access, authenticate: Authenticate) -> Actor:
+    """Return who is calling when they may pass.
+
+    Raises NotAuthenticated without a valid credential, and NotAllowed when it lacks the scope or role.
+    """
+    actor = await authenticate(exchange.headers)
+    if actor is None:
+        sent = b"x-api-key" in exchange.headers or b"authorization" in exchange.headers
+        raise NotAuthenticated("The credential is not valid." if sent else "Send an API key in the x-api-key header.")
+    exchange.actor = actor
+    if access.people_only and actor.role is None:
+        raise NotAllowed("This needs a person who is signed in; an API key can't do it.", code="people_only")
+    if not actor.may(access.scope, access.role):
+        raise NotAllowed(f"This needs the scope {access.scope.value}.", code="missing_scope")
+    return actor
+
+
+class Door:
+    """The outermost ASGI application."""
+
+    def __init__(
+        self,
+        app: Callable[[AsgiScope, Receive, Send], Awaitable[None]],
+        *,
+        hot: Mapping[tuple[str, str], HotHandler],
+        body_limits: Mapping[str, int],
+    ) -> None:
+        """Take the framework's application, the hot handlers by (method, path), and limits unlike the usual one."""
+        self._app = app
+        self._zipped = GZipMiddleware(self._dispatch, minimum_size=2048, compresslevel=5)
+        self._hot = hot
+        self._body_limits = body_limits
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Serve one connection: requests through the door, the rest (lifespan) straight to the application."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"]
+        if "//" in path:
+            path = scope["path"] = _SLASHES.sub("/", path)
+            scope["raw_path"] = path.encode()
+        client = scope.get("client")
+        exchange = Exchange(
+            method=scope["method"],
+            path=path,
+            headers=dict(scope["headers"]),
+            body=b"",
+            request_id=new_request_id(),
+            client_ip=client[0] if client else None,
+            scheme=scope.get("scheme", "http"),
+            query=scope.get("query_string", b""),
+        )
+        scope["exchange"] = exchange
+        visit = _Visit(scope, exchange, send)
+        try:
+            exchange.body = await self._read_body(exchange, receive)
+            zipped = b"gzip" in exchange.headers.get(b"accept-encoding", b"")
+            await (self._zipped if zipped else self._dispatch)(scope, _replay(exchange.body, receive), visit.send)
+        except Problem as problem:
+            await visit.refuse(problem)
+        except Exception as error:
+            await visit.crash(error)
+        finally:
+            visit.close()
+
+    async def _dispatch(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        exchange: Exchange = scope["exchange"]
+        handler = self._hot.get((exchange.method, exchange.path))
+        if handler is None:
+            await self._app(scope, receive, send)
+            return
+        scope["route_path"] = exchange.path
+        answer = await handler(exchange)
+        await send_json(send, answer.status, answer.body, answer.headers)
+
+    async def _read_body(self, exchange: Exchange, receive: Receive) -> bytes:
+        limit = self._body_limits.get(exchange.path, BODY_LIMIT)
+        declared = exchange.headers.get(b"content-length")
+        if declared is not None and declared.isdigit() and int(declared) > limit:
+            raise _too_large(limit)
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            if len(body) > limit:
+                raise _too_large(limit)
+            return body
+        parts, size = [body], len(body)
+        while message.get("more_body"):
+            message = await receive()
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > limit:
+                raise _too_large(limit)
+        return b"".join(parts)
+
+
+class _Visit:
+    """The way out of one request: headers, error body, metrics, log line."""
+
+    __slots__ = ("_problem", "_scope", "_send", "exchange", "started", "status")
+
+    def __init__(self, scope: AsgiScope, exchange: Exchange, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self._problem: str | None = None
+        self.exchange = exchange
+        self.status = 0
+        self.started = time.perf_counter()
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [
+                *message.get("headers", ()),
+                *_GUARD_HEADERS,
+                (b"x-request-id", self.exchange.request_id.encode()),
+            ]
+        await self._send(message)
+
+    async def refuse(self, problem: Problem) -> None:
+        self._problem = problem.code
+        if self.status:  # the answer has begun; the connection is cut instead of lying about its end
+            raise problem
+        headers = tuple((name.lower().encode(), value.encode()) for name, value in problem.headers.items())
+        body = problem.body(self.exchange.request_id)
+        await send_json(self.send, problem.status, body, headers, b"application/problem+json")
+
+    async def crash(self, error: Exception) -> None:
+        log.error("request_failed", request_id=self.exchange.request_id, path=self.exchange.path, exc_info=error)
+        if not self.status:
+            await self.refuse(Problem("The server failed; the request id finds the cause in its log."))
+
+    def close(self) -> None:
+        exchange, seconds = self.exchange, time.perf_counter() - self.started
+        route = self._scope.get("route_path") or _route_template(self._scope)
+        method = exchange.method if exchange.method in _METHODS else "OTHER"
+        _count(method, route, self.status)
+        _observe(method, route, seconds)
+        write = log.error if self.status >= 500 else log.info if self.status >= 400 else log.debug
+        write(
+            "request",
+            method=exchange.method,
+            path=exchange.path,
+            status=self.status,
+            millis=round(seconds * 1000, 2),
+            request_id=exchange.request_id,
+            actor=exchange.actor.id if exchange.actor else None,
+            code=self._problem or self._scope.get("problem_code"),
+        )
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_counters: dict[tuple[str, str, int], Any] = {}
+_histograms: dict[tuple[str, str], Any] = {}
+
+
+def _count(method: str, route: str, status: int) -> None:
+    counter = _counters.get((method, route, status))
+    if counter is None:
+        counter = _counters[method, route, status] = REQUESTS.labels(method, route, str(status))
+    counter.inc()
+
+
+def _observe(method: str, route: str, seconds: float) -> None:
+    histogram = _histograms.get((method, route))
+    if histogram is None:
+        histogram = _histograms[method, route] = SECONDS.labels(method, route)
+    histogram.observe(seconds)
+
+
+def _route_template(scope: AsgiScope) -> str:
+    """Name the route by its template, so that the number of series stays bounded whatever is asked for."""
+    return getattr(scope.get("route"), "path", None) or "unmatched"
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is over {limit // 1024} KiB.")
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Hand the body that was read to the framework once, then wait for the disconnect as usual."""
+    given = False
+
+    async def again() -> dict[str, Any]:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+async def send_json(
+    send: Send,
+    status: int,
+    body: bytes,
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+    content_type: bytes = b"application/json",
+) -> None:
+    """Send one complete JSON answer."""
+    start = [(b"content-length", str(len(body)).encode()), (b"content-type", content_type), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": start})
+    await send({"type": "http.response.body", "body": body})

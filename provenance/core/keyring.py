@@ -1,0 +1,216 @@
+"""Every key of the installation (DESIGN decision 12).
+
+One master key, outside the database, wraps a data key per workspace; all other keys are derived from a data key
+by purpose (HKDF-SHA256), so a key made for one purpose is of no use for another. Sealed values carry the
+generation of the data key that sealed them, so keys can rotate; derived MAC and signing keys are pinned to the
+generation asked for, because what they made must stay checkable.
+"""
+
+import asyncio
+import base64
+import hmac
+import os
+import uuid
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text, Uuid, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from provenance.core.clock import now_ns
+from provenance.core.db import Database, metadata
+
+MASTER_KEY_FILE = "master.key"
+
+data_keys = Table(
+    "data_keys",
+    metadata,
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("master_key_id", Text, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+
+class KeyringError(Exception):
+    """A key is missing, unreadable or wrong; the message says which and what to do."""
+
+
+class MasterKey:
+    """The one key outside the database: 32 bytes in a 0600 file of the data folder."""
+
+    def __init__(self, secret: bytes) -> None:
+        """Take the 32 secret bytes."""
+        if len(secret) != 32:
+            raise KeyringError("a master key has 32 bytes")
+        self._aead = AESGCM(secret)
+        self.id = hmac.digest(secret, b"provenance master key id", "sha256")[:6].hex()
+
+    @classmethod
+    def load(cls, path: Path) -> "MasterKey":
+        """Read the key file. Raises KeyringError when it is missing, open to others or damaged."""
+        try:
+            mode = path.stat().st_mode
+            text = path.read_text("ascii").strip()
+        except FileNotFoundError:
+            raise KeyringError(f"{path} is missing: put the master key of this installation there") from None
+        if mode & 0o077:
+            raise KeyringError(f"{path} can be read by others: chmod 600 {path}")
+        try:
+            return cls(base64.b64decode(text, validate=True))
+        except ValueError:
+            raise KeyringError(f"{path} is no master key: it holds 32 bytes in base64") from None
+
+    @classmethod
+    def create(cls, path: Path) -> "MasterKey":
+        """Make a new key file (0600, synced to disk); an existing one is loaded, never replaced."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.write(descriptor, base64.b64encode(os.urandom(32)) + b"\n")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        try:
+            os.link(draft, path)  # atomic, and fails when another process was first
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+        return cls.load(path)
+
+    def wrap(self, secret: bytes, context: bytes) -> bytes:
+        """Encrypt a data key, bound to its context."""
+        nonce = os.urandom(12)
+        return nonce + self._aead.encrypt(nonce, secret, context)
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """Decrypt a data key. Raises KeyringError when this is not the key that wrapped it."""
+        try:
+            return self._aead.decrypt(wrapped[:12], wrapped[12:], context)
+        except InvalidTag:
+            raise KeyringError("the master key is not the one this database was made with") from None
+
+
+class WorkspaceKeys:
+    """The keys of one workspace, in memory: data keys by generation, and what is derived from them."""
+
+    def __init__(self, generations: dict[int, bytes]) -> None:
+        """Take the unwrapped data keys by generation."""
+        self._generations = generations
+        self._current = max(generations)
+        self._derived: dict[tuple[int, str], bytes] = {}
+
+    def derive(self, purpose: str, generation: int = 1) -> bytes:
+        """Return the 32 byte key of a purpose, such as ``ledger.dedupe``; the same for the same generation."""
+        cached = self._derived.get((generation, purpose))
+        if cached is None:
+            hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"provenance/" + purpose.encode())
+            cached = self._derived[generation, purpose] = hkdf.derive(self._generations[generation])
+        return cached
+
+    def mac(self, purpose: str, message: bytes) -> bytes:
+        """Return the HMAC-SHA256 of a message under the purpose's key."""
+        return hmac.digest(self.derive(purpose), message, "sha256")
+
+    def signer(self, purpose: str, generation: int = 1) -> Ed25519PrivateKey:
+        """Return the Ed25519 key of a purpose."""
+        return Ed25519PrivateKey.from_private_bytes(self.derive("sign." + purpose, generation))
+
+    def seal(self, purpose: str, value: bytes) -> bytes:
+        """Encrypt a value for a purpose: four bytes of generation, nonce, ciphertext."""
+        nonce, head = os.urandom(12), self._current.to_bytes(4, "big")
+        sealed = AESGCM(self.derive("seal." + purpose, self._current)).encrypt(nonce, value, head)
+        return head + nonce + sealed
+
+    def open(self, purpose: str, sealed: bytes) -> bytes:
+        """Decrypt what `seal` made. Raises KeyringError when it was changed or made for another purpose."""
+        head, generation = sealed[:4], int.from_bytes(sealed[:4], "big")
+        if generation not in self._generations:
+            raise KeyringError(f"no data key of generation {generation}")
+        try:
+            return AESGCM(self.derive("seal." + purpose, generation)).decrypt(sealed[4:16], sealed[16:], head)
+        except InvalidTag:
+            raise KeyringError("the sealed value was changed, or sealed for another purpose") from None
+
+
+class Keyring:
+    """The keys of every workspace, unwrapped once and kept in memory."""
+
+    def __init__(self, master: MasterKey, db: Database) -> None:
+        """Take the master key and the database that holds the wrapped data keys."""
+        self._master = master
+        self._db = db
+        self._keys: dict[uuid.UUID, WorkspaceKeys] = {}
+        self._lock = asyncio.Lock()
+
+    def cached(self, workspace_id: uuid.UUID) -> WorkspaceKeys | None:
+        """Return the workspace's keys when they are in memory already."""
+        return self._keys.get(workspace_id)
+
+    async def of(self, workspace_id: uuid.UUID) -> WorkspaceKeys:
+        """Return the workspace's keys; its first data key is made here, once, whoever comes first."""
+        keys = self._keys.get(workspace_id)
+        if keys is None:
+            async with self._lock:
+                keys = self._keys.get(workspace_id) or await self._load(workspace_id)
+                self._keys[workspace_id] = keys
+        return keys
+
+    async def rotate(self, workspace_id: uuid.UUID) -> int:
+        """Add a new data key, used for sealing from now on; return its generation."""
+        async with self._lock, self._db.housekeeping(workspace_id) as tx:
+            latest = select(func.max(data_keys.c.generation)).where(data_keys.c.workspace_id == tx.workspace_id)
+            generation = int((await tx.execute(latest)).scalar_one() or 0) + 1
+            await tx.execute(insert(data_keys).values(self._fresh(workspace_id, generation)))
+            self._keys.pop(workspace_id, None)
+        return generation
+
+    async def _load(self, workspace_id: uuid.UUID) -> WorkspaceKeys:
+        async with self._db.housekeeping(workspace_id) as tx:
+            wrapped = select(data_keys.c.generation, data_keys.c.wrapped).where(
+                data_keys.c.workspace_id == tx.workspace_id
+            )
+            rows = (await tx.execute(wrapped)).all()
+            if not rows:
+                first = insert(data_keys).values(self._fresh(workspace_id, 1)).on_conflict_do_nothing()
+                await tx.execute(first)
+                rows = (await tx.execute(wrapped)).all()
+        context = workspace_id.bytes
+        return WorkspaceKeys(
+            {row.generation: self._master.unwrap(row.wrapped, context + row.generation.to_bytes(4, "big")) for row in rows}
+        )
+
+    def _fresh(self, workspace_id: uuid.UUID, generation: int) -> dict[str, object]:
+        context = workspace_id.bytes + generation.to_bytes(4, "big")
+        return {
+            "workspace_id": workspace_id,
+            "generation": generation,
+            "master_key_id": self._master.id,
+            "wrapped": self._master.wrap(os.urandom(32), context),
+            "created_at": now_ns(),
+        }
+
+
+async def load_master_key(data_dir: Path, db: Database) -> MasterKey:
+    """Load the master key, or make it when this database has never had one.
+
+    Raises KeyringError when the file is missing though the database holds keys wrapped by it.
+    """
+    path = data_dir / MASTER_KEY_FILE
+    if path.exists():
+        return MasterKey.load(path)
+    async with db.housekeeping() as tx:
+        wrapped = (await tx.execute(select(func.count()).select_from(data_keys))).scalar_one()
+    if wrapped:
+        raise KeyringError(
+            f"{path} is missing, and this database holds keys that only it can open. "
+            "Put the installation's master key there; a new one would make the sealed values unreadable."
+        )
+    return MasterKey.create(path)

@@ -1,0 +1,181 @@
+"""Routes of the framework: who may call stands on the signature, JSON bodies are admitted before they are read.
+
+``Annotated[Actor, require(...)]`` in a route's signature is its whole access rule. The rule runs before the body is
+looked at, so that a stranger learns nothing from a body's errors; then the body passes the same admission as on the
+hot path (duplicate keys, NUL, numbers JSON can't hold) and reaches the route in canonical form.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
+from fastapi.params import Depends as DependsMarker
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from provenance.core.actor import Actor, Role, Scope
+from provenance.core.db import Database
+from provenance.core.door import Access, Exchange, admit
+from provenance.core.errors import Detail, Invalid, MethodNotAllowed, NotFound, Problem
+from provenance.proof.canonical import BadJson
+from provenance.proof.canonical import admit as admit_json
+
+
+class Require:
+    """The dependency that a signature's ``require(...)`` stands for: it hands over who was admitted."""
+
+    def __init__(self, access: Access) -> None:
+        """Take the access rule."""
+        self.access = access
+
+    def __call__(self, request: Request) -> Actor:
+        """Return the actor that the route's handler admitted before anything else ran."""
+        exchange: Exchange = request.scope["exchange"]
+        assert exchange.actor is not None, "the route class admits before it solves dependencies"
+        return exchange.actor
+
+
+def require(scope: Scope, role: Role, *, people_only: bool = False) -> DependsMarker:
+    """Declare who may call a route: a key with the scope, or a person of at least the role."""
+    return Depends(Require(Access(scope, role, people_only)))  # type: ignore[no-any-return]
+
+
+def database(request: Request) -> Database:
+    """Return the database of the running application."""
+    found: Database = request.app.state.db
+    return found
+
+
+def exchange_of(request: Request) -> Exchange:
+    """Return the exchange that the door opened for this request."""
+    found: Exchange = request.scope["exchange"]
+    return found
+
+
+Db = Annotated[Database, Depends(database)]
+Incoming = Annotated[Exchange, Depends(exchange_of)]
+Reader = Annotated[Actor, require(Scope.INTERACTIONS_READ, Role.VIEWER)]
+Writer = Annotated[Actor, require(Scope.INTERACTIONS_WRITE, Role.EDITOR)]
+
+
+def access_of(dependant: Dependant) -> Access | None:
+    """Return the access rule among a route's dependencies; None for a public route."""
+    for inner in dependant.dependencies:
+        if isinstance(inner.call, Require):
+            return inner.call.access
+        found = access_of(inner)
+        if found is not None:
+            return found
+    return None
+
+
+class Route(APIRoute):
+    """A route that admits the caller, then the body, then runs."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the framework's handler."""
+        inner = super().get_route_handler()
+        access = access_of(self.dependant)
+        reads_json = self.body_field is not None
+
+        async def handle(request: Request) -> Response:
+            exchange: Exchange = request.scope["exchange"]
+            request.scope["route_path"] = self.path_format
+            if access is not None:
+                await admit(exchange, access, request.app.state.authenticate)
+            if reads_json:
+                request = _CanonicalRequest(request.scope, request.receive)
+                request.admitted = admitted_body(exchange)
+            return await inner(request)
+
+        return handle
+
+
+class _CanonicalRequest(Request):
+    """A request whose body reads as its canonical JSON."""
+
+    admitted: bytes = b""
+
+    async def body(self) -> bytes:
+        return self.admitted
+
+    async def json(self) -> Any:
+        return msgspec.json.decode(self.admitted)
+
+
+def is_json(content_type: str | None) -> bool:
+    """Tell whether a content type is JSON."""
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def admitted_body(exchange: Exchange) -> bytes:
+    """Return the canonical form of the exchange's JSON body.
+
+    Raises Invalid when the content type is not JSON or the body is not acceptable JSON, naming the path.
+    """
+    if not is_json(exchange.header(b"content-type")):
+        raise Invalid("Send the body as JSON with Content-Type: application/json.", code="unsupported_content_type")
+    try:
+        return admit_json(exchange.body)
+    except BadJson as error:
+        raise bad_json(error) from None
+
+
+def bad_json(error: BadJson, prefix: str = "") -> Invalid:
+    """Name an inadmissible JSON text as the caller's error."""
+    return Invalid.at(prefix + error.path if error.path else "$", error.issue, code=error.code)
+
+
+def install_error_rendering(app: FastAPI) -> None:
+    """Make the framework's own refusals take the one error shape."""
+
+    async def on_problem(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)
+        return _render(request, error)
+
+    async def on_validation(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        details: list[Detail] = [{"path": _path(item["loc"]), "issue": _issue(item)} for item in error.errors()]
+        first = details[0] if details else {"path": "$", "issue": "is not valid"}
+        return _render(request, Invalid(f"{first['path']}: {first['issue']}", details=details))
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return _render(request, _named(error, request))
+
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(RequestValidationError, on_validation)
+    app.add_exception_handler(HTTPException, on_http)
+
+
+def _render(request: Request, problem: Problem) -> Response:
+    request.scope["problem_code"] = problem.code
+    exchange: Exchange = request.scope["exchange"]
+    return Response(
+        problem.body(exchange.request_id), problem.status, problem.headers, media_type="application/problem+json"
+    )
+
+
+def _named(error: HTTPException, request: Request) -> Problem:
+    if error.status_code == 404:
+        return NotFound(f"There is nothing at {request.url.path[:200]}.")
+    if error.status_code == 405:
+        return MethodNotAllowed(f"{request.method[:20]} is not served here.", headers=error.headers)
+    return Invalid(str(error.detail))
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """Write where an error is: ``limit`` for a query parameter, ``resources[0].resourceId`` in a body."""
+    text = ""
+    for part in location[1:] if len(location) > 1 else ():
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text or "$"
+
+
+def _issue(item: dict[str, Any]) -> str:
+    message = str(item.get("msg", "is not valid")).removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]

@@ -1,0 +1,77 @@
+"""Every setting of the server, read once and handed in.
+
+Environment variables carry the prefix ``PROVENANCE_`` and the field's name in capitals; ``DATABASE_URL`` and
+``PUBLIC_URL`` are also read without a prefix because platforms set them so.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_data_dir() -> Path:
+    """Return the data folder of an installation that names none: the XDG one, or /var/lib as root."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/provenance")
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "provenance"
+
+
+class Settings(BaseSettings):
+    """The settings of one process. ``docs/reference/settings.md`` lists them, and a test compares."""
+
+    model_config = SettingsConfigDict(env_prefix="PROVENANCE_", extra="ignore", populate_by_name=True)
+
+    data_dir: Path = Field(
+        default_factory=default_data_dir,
+        description="Folder of the embedded database, the master key and the first credentials.",
+    )
+    database_url: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("DATABASE_URL", "PROVENANCE_DATABASE_URL"),
+        description="PostgreSQL 15 or newer of your own. Unset: an embedded server in the data folder.",
+    )
+    public_url: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("PUBLIC_URL", "PROVENANCE_PUBLIC_URL"),
+        description="Address under which clients reach this server, when it is not the request's own.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address that the server listens on.")
+    port: int = Field(default=7300, ge=0, le=65535, description="Port that the server listens on.")
+    instance_name: str = Field(default="provenance.local", description="Name of this installation in proofs.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info",
+        description="Least severity that is logged. Answered requests are logged at debug, refusals at info.",
+    )
+    log_format: Literal["json", "console"] = Field(default="json", description="Form of the log lines.")
+    bootstrap_api_key: SecretStr | None = Field(
+        default=None, description="API key of the first start, pv_<id>_<secret>, instead of a random one."
+    )
+    bootstrap_admin_email: str | None = Field(
+        default=None, description="E-mail of the first administrator, instead of admin@localhost."
+    )
+    bootstrap_admin_password: SecretStr | None = Field(
+        default=None,
+        description="Password of the first administrator, 12 characters or more, instead of a random one.",
+    )
+    cors_origins: list[str] = Field(
+        default_factory=list, description="Origins of browsers that may call the API (JSON array). None by default."
+    )
+    hot_dispatch: bool = Field(
+        default=True, description="Take the busiest posts before the framework. Off only to compare both paths."
+    )
+    pool_size: int = Field(default=8, ge=2, le=100, description="Most database connections for requests, a process.")
+    lane_max_entries: int = Field(
+        default=10_000, ge=1, description="Entries that may wait for a commit before posts are answered 503."
+    )
+    lane_max_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=1, description="Bytes that may wait for a commit before posts are answered 503."
+    )
+    min_free_bytes: int = Field(
+        default=256 * 1024 * 1024,
+        ge=0,
+        description="Free space of the data folder's disk under which writes are answered 503.",
+    )

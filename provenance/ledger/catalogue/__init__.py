@@ -1,0 +1,1 @@
+"""Resource types, actions and origins: the words that interactions are made of."""

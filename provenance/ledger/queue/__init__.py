@@ -1,0 +1,1 @@
+"""Queue ingestion: a stateless token and a push address for clients that speak to a queue."""

@@ -1,0 +1,30 @@
+"""Bring a database's schema up to date."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+_FOLDER = Path(__file__).resolve().parent.parent / "migrations"
+
+
+def config(database_url: str) -> Config:
+    """Return Alembic's configuration for a database; there is no ini file."""
+    found = Config()
+    found.set_main_option("script_location", str(_FOLDER))
+    found.set_main_option("file_template", "%%(year)d-%%(month).2d-%%(day).2d-%%(hour).2d%%(minute).2d_%%(slug)s")
+    found.attributes["url"] = database_url
+    return found
+
+
+def upgrade(database_url: str) -> None:
+    """Run every migration that this database has not seen. Several processes may call it at once."""
+    command.upgrade(config(database_url), "head")
+
+
+def head() -> str:
+    """Return the revision that this version of the code works with."""
+    found = ScriptDirectory.from_config(config("")).get_current_head()
+    assert found is not None
+    return found

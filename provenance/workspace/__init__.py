@@ -1,0 +1,1 @@
+"""Workspaces: the tenants that own everything. Owns `workspaces`; listens to no event."""
