@@ -41,7 +41,7 @@ def make(name: str, home: Path) -> tuple[int, int]:
         if shutil.which(command[0]) is None:
             problems.append(f"{command[0]} is not installed")
             continue
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  (fixed words)
         made = find(name)
         if made:
             return made

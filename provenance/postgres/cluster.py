@@ -7,11 +7,11 @@ import shutil
 from pathlib import Path
 
 from .errors import DurabilityMismatch, StartFailed, WrongMajor
+from .passwords import Passwords
+from .place import DATABASE, ROLE
 from .run_as import RunAs
 
 SUPERUSER = "postgres"
-ROLE = "provenance"
-DATABASE = "provenance"
 
 #: In the cluster's folder when it was made for throw-away use, with writes that a crash may lose.
 _THROWAWAY = "provenance.throwaway"
@@ -68,6 +68,7 @@ log_rotation_age = 1d
 log_rotation_size = 0
 log_file_mode = 0600
 log_checkpoints = off
+log_error_verbosity = terse      # the detail of an error quotes rows
 log_line_prefix = '%m [%p] %a '
 """
 
@@ -84,13 +85,11 @@ def exists(pgdata: Path) -> bool:
     return (pgdata / "PG_VERSION").exists()
 
 
-def create(
-    pgdata: Path, run_as: RunAs, secrets: Path, superuser_password: str, password: str, *, durable: bool
-) -> None:
+def create(pgdata: Path, run_as: RunAs, private: Path, passwords: Passwords, *, durable: bool) -> None:
     """Create a cluster with the role and the database `provenance`.
 
-    All happens in a folder beside it that is renamed at the end, so a crash leaves either no cluster or a whole
-    one. `secrets` is a private folder of the server's user, for the password file `initdb` wants.
+    All happens in a folder beside it that is renamed at the end, so a crash leaves either no cluster or a
+    whole one. `private` is a folder of the server's user alone, for the password file `initdb` wants.
 
     Raises:
         StartFailed: one of the tools failed; its output is in the text.
@@ -100,10 +99,10 @@ def create(
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
     run_as.own(unfinished)
-    password_file = secrets / "initdb.password"
+    password_file = private / "initdb.password"
     password_file.unlink(missing_ok=True)
     with os.fdopen(os.open(password_file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        file.write(superuser_password)
+        file.write(passwords.superuser)
     run_as.own(password_file)
     try:
         _initdb(unfinished, run_as, password_file)
@@ -114,7 +113,7 @@ def create(
     if not durable:
         (unfinished / _THROWAWAY).touch()
     write_settings(unfinished, run_as, durable=durable)
-    _create_database(unfinished, run_as, password)
+    _create_database(unfinished, run_as, passwords.role)
     if durable:
         _step("initdb --sync-only", run_as, ["initdb", "--sync-only", "-D", str(unfinished)])
     unfinished.rename(pgdata)

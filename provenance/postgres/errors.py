@@ -76,3 +76,10 @@ class DurabilityMismatch(EmbeddedPostgresError):
     def __init__(self, folder: str, *, durable: bool) -> None:
         made, wanted = ("without", "with") if durable else ("with", "without")
         super().__init__(f"{folder} was made {made} durable writes and cannot be opened {wanted} them.")
+
+
+class NotReady(EmbeddedPostgresError):
+    """The server that another process supervises does not get ready."""
+
+    def __init__(self, folder: str, seconds: float) -> None:
+        super().__init__(f"the server of {folder} is not ready after {seconds:.0f} s; look at its logs.")

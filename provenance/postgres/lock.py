@@ -22,7 +22,7 @@ class FolderLock:
         return self._file
 
     def acquire(self) -> int | None:
-        """Take the lock without waiting; return its file descriptor, or None when another process holds it."""
+        """Take the lock without waiting; return its descriptor, or None when another process has it."""
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,8 +1,8 @@
 """Who runs the PostgreSQL programs: ourselves, ourselves as `nobody` in a user namespace, or an OS account.
 
-PostgreSQL refuses to run as root. As root the order is: a user namespace, then the account `provenance` with a
-copy of the programs below `/var/lib/provenance`, then a refusal with the exact cure. Each way is tried for real
-before it is chosen. Folders above our own are never changed.
+PostgreSQL refuses to run as root. As root the order is: a user namespace, then the account `provenance` with
+a copy of the programs below `/var/lib/provenance`, then a refusal with the exact cure. Each way is tried for
+real before it is chosen. Folders above our own are never changed.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _LAUNCHER = str(Path(__file__).with_name("namespace.py"))
 class RunAs(NamedTuple):
     """One way to run the programs.
 
-    `uid` and `gid` own the server's files; `prefix` goes before every command; `binaries` are the programs this
-    user can reach; `reason` is one line for people.
+    `uid` and `gid` own the server's files; `prefix` goes before every command; `binaries` are the programs
+    this user can reach; `reason` is one line for people.
     """
 
     mode: Mode
@@ -52,7 +52,7 @@ class RunAs(NamedTuple):
         `before` is put in front of the whole command line (see `watchdog.announced`).
         """
         account = self.mode == "account"
-        return subprocess.Popen(
+        return subprocess.Popen(  # noqa: S603  (PostgreSQL programs and /bin/sh, by path)
             [*before, *self.prefix, *command],
             stdin=stdin,
             stdout=output,
@@ -66,7 +66,7 @@ class RunAs(NamedTuple):
         )
 
     def run(self, command: Sequence[str], *, text: str = "") -> tuple[int, str]:
-        """Run a program to its end with `text` on its standard input; return its status and all it printed."""
+        """Run a program to its end with `text` as its input; return its status and all it printed."""
         process = self.start(command, stdin=subprocess.PIPE, output=subprocess.PIPE)
         printed, _ = process.communicate(text.encode())
         return process.returncode, printed.decode(errors="replace")
@@ -76,10 +76,9 @@ class RunAs(NamedTuple):
         if self.mode == "account":
             os.chown(path, self.uid, self.gid)
 
-    def can_use(self, folder: Path) -> bool:
-        """Tell whether this user can reach and write in `folder`."""
-        status, _ = self.run(["/bin/sh", "-c", 'test -w "$1/." && test -x "$1/."', "sh", str(folder)])
-        return status == 0
+    def reaches(self, folder: Path) -> bool:
+        """Tell whether this user can pass through `folder`."""
+        return self.run(["/bin/sh", "-c", 'test -x "$0/."', str(folder)])[0] == 0
 
 
 def program_environment() -> dict[str, str]:

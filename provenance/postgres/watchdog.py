@@ -1,15 +1,19 @@
 """The watchdog: a shell in a session of its own that outlives us by seconds and leaves nothing running.
 
-It reads `process PID`, `postmaster PID` and `ended PID` lines from a pipe. When the pipe closes without a `bye`,
-its writer is dead: it ends the processes (1.5 s of grace), then the server (fast, after five seconds immediate,
-after two more by force). All within ten seconds, and in less memory than any Python process needs.
+It reads `process PID`, `postmaster PID` and `ended PID` lines from a pipe. When the pipe closes without a
+`bye`, its writer is dead: it ends the processes (1.5 s of grace), then the server (fast, after five seconds
+immediate, after two more by force). All within ten seconds, in less memory than any Python process needs.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import suppress
 from typing import Literal
+
+#: What a process is to the watchdog: one to end at first, or the server to end last.
+Word = Literal["process", "postmaster"]
 
 _SCRIPT = r"""
 trap '' INT TERM HUP QUIT
@@ -46,7 +50,7 @@ class Watchdog:
     def __init__(self, lock: int) -> None:
         read_end, self._pipe = os.pipe()
         try:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603  (a fixed script)
                 ["/bin/sh", "-c", _SCRIPT, "provenance-watchdog"],
                 stdin=read_end,
                 stdout=subprocess.DEVNULL,
@@ -73,9 +77,9 @@ class Watchdog:
         """Tell whether the watchdog still runs."""
         return self._process.poll() is None
 
-    def adopt_postmaster(self, pid: int) -> None:
-        """Announce a server that was started by an earlier process."""
-        self._write(f"postmaster {pid}\n")
+    def watch(self, word: Word, pid: int) -> None:
+        """Announce a process that runs already: of an earlier supervisor, or of an earlier watchdog."""
+        self._write(f"{word} {pid}\n")
 
     def forget(self, pid: int) -> None:
         """Take back an announcement: that process has ended and its number may be given to another."""
@@ -88,13 +92,12 @@ class Watchdog:
         self._process.wait()
 
     def _write(self, line: str) -> None:
-        try:
+        # When somebody has killed the watchdog, `alive` tells, and the supervisor makes another.
+        with suppress(BrokenPipeError):
             os.write(self._pipe, line.encode())
-        except BrokenPipeError:
-            pass  # Somebody killed the watchdog; `alive` tells, and the supervisor makes another.
 
 
-def announced(word: Literal["process", "postmaster"]) -> tuple[str, ...]:
+def announced(word: Word) -> tuple[str, ...]:
     """Return the prefix of a command that tells the watchdog its number before it begins.
 
     Run it with the pipe as standard input. The writing end stays open in it until the line is written, so no

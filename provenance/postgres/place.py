@@ -1,0 +1,85 @@
+"""Where everything of one server is, settled before it starts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from . import account
+from .passwords import Passwords
+from .run_as import ACCOUNT_HOME, RunAs, program_environment
+from .socket_folder import digest
+
+ROLE = "provenance"
+DATABASE = "provenance"
+START_LOG = "postgres.start.log"
+
+
+class Place(NamedTuple):
+    """The cluster's folder, its socket folder, its passwords, and who runs it."""
+
+    data_dir: Path
+    run_as: RunAs
+    pgdata: Path
+    sockets: Path
+    passwords: Passwords
+
+    @property
+    def dsn(self) -> str:
+        """Address of the database, for libpq and asyncpg alike."""
+        return dsn(self.sockets, self.passwords)
+
+    @property
+    def start_log(self) -> Path:
+        """What the server prints before its log files are open."""
+        return self.data_dir / START_LOG
+
+    def log_tail(self, characters: int = 2000) -> str:
+        """Return the end of what the server last wrote: its start-up output and its newest log file."""
+        by_age = sorted(self.pgdata.glob("log/*.log"), key=lambda path: path.stat().st_mtime)
+        files = [path for path in (self.start_log, *by_age[-1:]) if path.exists()]
+        return "".join(path.read_text(errors="replace")[-characters:] for path in files)[-characters:]
+
+    def answers(self) -> bool:
+        """Tell whether the server accepts connections (`pg_isready`)."""
+        program = self.run_as.binaries.program("pg_isready")
+        command = [program, "-q", "-h", str(self.sockets), "-d", DATABASE]
+        return subprocess.call(command, env=program_environment()) == 0  # noqa: S603  (our own binary)
+
+
+def dsn(sockets: Path, passwords: Passwords) -> str:
+    """Return the address of the database behind a socket folder."""
+    return f"postgresql://{ROLE}:{passwords.role}@/{DATABASE}?host={quote(str(sockets))}"
+
+
+def cluster_folder(data_dir: Path) -> Path:
+    """Return the real folder of the cluster of a data folder; it may not exist."""
+    return Path(os.path.realpath(data_dir / "postgres"))
+
+
+def settle_cluster(data_dir: Path, run_as: RunAs) -> Path:
+    """Return the cluster's folder, made reachable and owned for the user that runs the server.
+
+    That is `<data>/postgres`. When an OS account cannot reach it there, the cluster lies below
+    `/var/lib/provenance/clusters` and `<data>/postgres` is a symbolic link to it. A cluster that an earlier
+    start ran as somebody else is handed over, so no start begins with an empty database by mistake.
+    """
+    visible = data_dir / "postgres"
+    if run_as.mode == "account" and not visible.is_symlink() and not run_as.reaches(data_dir):
+        _move(visible, ACCOUNT_HOME / "clusters" / digest(data_dir))
+    pgdata = cluster_folder(data_dir)
+    if os.geteuid() == 0 and pgdata.exists() and pgdata.stat().st_uid != run_as.uid:
+        account.give(pgdata, run_as.uid, run_as.gid)
+    return pgdata
+
+
+def _move(visible: Path, home: Path) -> None:
+    import shutil
+
+    home.parent.mkdir(mode=0o711, exist_ok=True)
+    if visible.exists():
+        shutil.move(visible, home)
+    visible.symlink_to(home)
