@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from provenance.core.actor import Actor
+from provenance.core.actor import Actor, Kind
 from provenance.core.clock import now_ns
 from provenance.core.errors import Invalid, Unavailable
 
@@ -93,6 +93,11 @@ class ReadTx:
         assert self._actor is not None, "a housekeeping transaction has no actor"
         return self._actor
 
+    @property
+    def acting(self) -> tuple[str, str]:
+        """The id and the kind that the ledger keeps of who acts; the system itself when nobody asked."""
+        return (self._actor.id, self._actor.kind.value) if self._actor else ("system", Kind.SYSTEM.value)
+
     async def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | list[dict[str, Any]] | None = None
     ) -> CursorResult[Any]:
@@ -112,6 +117,12 @@ class WriteTx(ReadTx):
         self.wrote = False
         self.recorded: list[Any] = []
         self.after_commit: list[Callable[[], None]] = []
+
+    def inside(self, workspace_id: uuid.UUID) -> "WriteTx":
+        """Return this same transaction, narrow to another workspace (install-level events, the migration of one)."""
+        sibling = WriteTx(self._connection, self._actor, workspace_id)
+        sibling.recorded, sibling.after_commit, sibling.now = self.recorded, self.after_commit, self.now
+        return sibling
 
     async def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | list[dict[str, Any]] | None = None

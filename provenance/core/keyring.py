@@ -22,7 +22,7 @@ from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text, Uu
 from sqlalchemy.dialects.postgresql import insert
 
 from provenance.core.clock import now_ns
-from provenance.core.db import Database, metadata
+from provenance.core.db import Database, WriteTx, metadata
 
 MASTER_KEY_FILE = "master.key"
 
@@ -159,8 +159,11 @@ class Keyring:
         keys = self._keys.get(workspace_id)
         if keys is None:
             async with self._lock:
-                keys = self._keys.get(workspace_id) or await self._load(workspace_id)
-                self._keys[workspace_id] = keys
+                keys = self._keys.get(workspace_id)
+                if keys is None:
+                    async with self._db.housekeeping(workspace_id) as tx:
+                        keys = await self._load(tx)
+                    self._keys[workspace_id] = keys
         return keys
 
     async def rotate(self, workspace_id: uuid.UUID) -> int:
@@ -172,19 +175,28 @@ class Keyring:
             self._keys.pop(workspace_id, None)
         return generation
 
-    async def _load(self, workspace_id: uuid.UUID) -> WorkspaceKeys:
-        async with self._db.housekeeping(workspace_id) as tx:
-            wrapped = select(data_keys.c.generation, data_keys.c.wrapped).where(
-                data_keys.c.workspace_id == tx.workspace_id
-            )
+    async def within(self, tx: WriteTx) -> WorkspaceKeys:
+        """Return the keys of the transaction's workspace, making its first data key in this transaction."""
+        keys = self._keys.get(tx.workspace_id)
+        if keys is None:
+            keys = await self._load(tx)
+            tx.after_commit.append(lambda: self._keys.setdefault(tx.workspace_id, keys))
+        return keys
+
+    async def _load(self, tx: WriteTx) -> WorkspaceKeys:
+        wrapped = select(data_keys.c.generation, data_keys.c.wrapped).where(data_keys.c.workspace_id == tx.workspace_id)
+        rows = (await tx.execute(wrapped)).all()
+        if not rows:
+            first = insert(data_keys).values(self._fresh(tx.workspace_id, 1)).on_conflict_do_nothing()
+            await tx.execute(first)
             rows = (await tx.execute(wrapped)).all()
-            if not rows:
-                first = insert(data_keys).values(self._fresh(workspace_id, 1)).on_conflict_do_nothing()
-                await tx.execute(first)
-                rows = (await tx.execute(wrapped)).all()
-        context = workspace_id.bytes
         return WorkspaceKeys(
-            {row.generation: self._master.unwrap(row.wrapped, context + row.generation.to_bytes(4, "big")) for row in rows}
+            {
+                row.generation: self._master.unwrap(
+                    row.wrapped, tx.workspace_id.bytes + row.generation.to_bytes(4, "big")
+                )
+                for row in rows
+            }
         )
 
     def _fresh(self, workspace_id: uuid.UUID, generation: int) -> dict[str, object]:

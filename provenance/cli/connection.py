@@ -1,0 +1,50 @@
+"""One client for one command, and its refusals in the command's own words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from provenance.cli.errors import Misused, from_client
+from provenance.cli.settings import Connection, resolve
+
+if TYPE_CHECKING:
+    from provenance_client import Client
+
+ApiUrl = Annotated[
+    str | None, typer.Option("--api-url", metavar="URL", help="The server, e.g. http://host:7300/api.")
+]
+ApiKey = Annotated[
+    str | None,
+    typer.Option("--api-key", metavar="KEY", help="The API key (others can see it in the process list)."),
+]
+
+
+def settled(api_url: str | None, api_key: str | None, origin: str | None = None) -> Connection:
+    """Return the connection's settings, with a key. Raises Misused when there is no key anywhere."""
+    connection = resolve(api_url, api_key, origin)
+    if not connection.api_key:
+        raise Misused(
+            f"No API key for {connection.api_url}.\n"
+            "Start a server here with `provenance up`, or give a key: `provenance config set api-key pv_…`, "
+            "PROVENANCE_API_KEY or --api-key."
+        )
+    return connection
+
+
+@contextmanager
+def connected(connection: Connection) -> Iterator["Client"]:
+    """Open the client for a block of work.
+
+    Its errors leave the block as Refused (exit 1) or ServerAway (exit 3).
+    """
+    from provenance_client import Client, ProvenanceError
+
+    try:
+        with Client(
+            api_url=connection.api_url, api_key=connection.api_key, origin=connection.origin
+        ) as client:
+            yield client
+    except ProvenanceError as error:
+        raise from_client(error) from error

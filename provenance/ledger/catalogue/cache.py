@@ -1,0 +1,136 @@
+"""The catalogue of each workspace as this process knows it: lookups and badges without reads.
+
+A catalogue is checked against the version in ``ledger_settings`` at most once a second, and at once when a word is
+unknown. A word that an interaction names is marked used and is never deleted, so a cached used word can't dangle.
+"""
+
+import asyncio
+import time
+import uuid
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from provenance.core.db import Database, ReadTx
+from provenance.ledger.catalogue import queries
+
+FRESH_SECONDS = 1.0
+
+
+class Kind(StrEnum):
+    """The three kinds of words; the value is the wire's prefix, such as ``resourceTypeId``."""
+
+    RESOURCE_TYPE = "resourceType"
+    ACTION = "action"
+    ORIGIN = "origin"
+
+
+KINDS = (Kind.RESOURCE_TYPE, Kind.ACTION, Kind.ORIGIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One resource type, action or origin, with the part of a row's JSON that shows it."""
+
+    id: str
+    kind: Kind
+    mnemonic: str
+    is_system: bool
+    used: bool
+    badge: str
+
+    @classmethod
+    def of(cls, row: queries.CatalogueRow) -> "Word":
+        """Make the word of a table row."""
+        kind = Kind(row.kind)
+        shown = {
+            "Mnemonic": row.mnemonic,
+            "Title": row.title,
+            "Icon": row.icon,
+            "FontColorHex": row.font_color_hex,
+            "BgColorHex": row.bg_color_hex,
+        }
+        badge = ",".join(f'"{kind}{name}":{msgspec.json.encode(value).decode()}' for name, value in shown.items())
+        return cls(str(row.id), kind, row.mnemonic, row.is_system, row.used, badge)
+
+
+class Catalogue:
+    """The words and the ledger settings of one workspace at one version."""
+
+    __slots__ = ("_by_id", "_by_name", "checked", "queue_generation", "strict", "version", "workspace")
+
+    def __init__(self, settings: queries.SettingsRow, rows: list[queries.CatalogueRow]) -> None:
+        """Take the settings row and every word of the workspace."""
+        self.workspace = settings.workspace
+        self.version = settings.catalogue_version
+        self.strict = settings.strict_catalogue
+        self.queue_generation = settings.queue_generation
+        self.checked = time.monotonic()
+        words = [Word.of(row) for row in rows]
+        self._by_id = {word.id: word for word in words}
+        self._by_name = {(word.kind, word.mnemonic.lower()): word for word in words}
+
+    def named(self, kind: Kind, mnemonic: str) -> Word | None:
+        """Return the word with this mnemonic, ignoring case."""
+        return self._by_name.get((kind, mnemonic)) or self._by_name.get((kind, mnemonic.lower()))
+
+    def with_id(self, word_id: str | uuid.UUID) -> Word | None:
+        """Return the word with this id, of whatever kind."""
+        return self._by_id.get(str(word_id))
+
+    def shown(self, word_id: str | uuid.UUID) -> Word:
+        """Return the word that a stored row refers to."""
+        return self._by_id[str(word_id)]
+
+    def count(self, kind: Kind) -> int:
+        """Return how many words of a kind there are."""
+        return sum(1 for word in self._by_id.values() if word.kind is kind)
+
+
+class Catalogues:
+    """The catalogues of every workspace this process has met."""
+
+    def __init__(self, db: Database) -> None:
+        """Take the database to read them from."""
+        self._db = db
+        self._known: dict[uuid.UUID, Catalogue] = {}
+        self._loading: dict[uuid.UUID, asyncio.Task[Catalogue]] = {}
+
+    async def of(self, workspace_id: uuid.UUID) -> Catalogue:
+        """Return the catalogue, at most a second behind other processes."""
+        known = self._known.get(workspace_id)
+        if known is not None and time.monotonic() - known.checked < FRESH_SECONDS:
+            return known
+        return await self.refreshed(workspace_id)
+
+    async def refreshed(self, workspace_id: uuid.UUID) -> Catalogue:
+        """Return the catalogue as the database has it now; callers that come together share one read."""
+        task = self._loading.get(workspace_id)
+        if task is None:
+            task = asyncio.ensure_future(self._refresh(workspace_id))
+            self._loading[workspace_id] = task
+            task.add_done_callback(lambda _: self._loading.pop(workspace_id, None))
+        return await asyncio.shield(task)
+
+    async def within(self, tx: ReadTx) -> Catalogue:
+        """Return the catalogue as this transaction sees it, its own uncommitted words included.
+
+        Not kept when the transaction may still roll back; `forget` after the commit makes others read anew.
+        """
+        known = self._known.get(tx.workspace_id)
+        settings = await queries.settings(tx)
+        if known is not None and known.version == settings.catalogue_version:
+            known.checked = time.monotonic()
+            return known
+        return Catalogue(settings, await queries.all_words(tx))
+
+    def forget(self, workspace_id: uuid.UUID) -> None:
+        """Read this workspace's catalogue anew when it is next asked for."""
+        self._known.pop(workspace_id, None)
+
+    async def _refresh(self, workspace_id: uuid.UUID) -> Catalogue:
+        async with self._db.housekeeping(workspace_id) as tx:
+            found = await self.within(tx)
+        self._known[workspace_id] = found
+        return found

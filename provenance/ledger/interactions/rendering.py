@@ -1,0 +1,107 @@
+"""Rows as they read on the wire: the stored canonical content is spliced in, never decoded into objects.
+
+The one renderer serves the answer of a post, single rows, lists, traces and exports, so a row reads the same
+everywhere. Masked rows are platform rows as a caller without editor role or ``audit:read`` sees them.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from provenance.core.clock import iso_millis
+from provenance.ledger.catalogue.cache import Catalogue
+from provenance.ledger.entry import Columns
+from provenance.ledger.tables import interactions
+
+SELECTED = [interactions.c.number, *[interactions.c[name] for name in Columns._fields]]
+"""What a statement selects so that its rows can be rendered: the number, then the columns of an entry."""
+
+_NULL = msgspec.Raw(b"null")
+
+
+class _Content(msgspec.Struct, rename="camel"):
+    interaction: msgspec.Raw = _NULL
+    external_reference: msgspec.Raw = _NULL
+    external_response: msgspec.Raw = _NULL
+    on_behalf_of: msgspec.Raw = _NULL
+    related_resources: msgspec.Raw = _NULL
+    changes: msgspec.Raw = _NULL
+    links: msgspec.Raw = _NULL
+    ip: msgspec.Raw = _NULL
+    user_agent: msgspec.Raw = _NULL
+
+
+_decode_content = msgspec.json.Decoder(_Content).decode
+_text = msgspec.json.Encoder().encode
+_NOTHING = _Content()
+
+
+def _string(value: Any) -> str:
+    return "null" if value is None else f'"{value}"'
+
+
+def render(number: int, row: Columns, catalogue: Catalogue, *, masked: bool = False) -> bytes:
+    """Render one row. ``masked``: only number, ids, mnemonics, unit of work, spans, outcome and dates show."""
+    resource_type = catalogue.shown(row.resource_type_id)
+    action = catalogue.shown(row.action_id)
+    origin = catalogue.shown(row.origin_id)
+    content = _NOTHING if masked or row.content is None else _decode_content(row.content)
+    resource_id = b"null" if masked else _text(row.resource_id)
+    user_id = b"null" if masked else _text(row.user_id)
+    recorded_by = "null" if masked else _text(row.recorded_by).decode()
+    sequence = "null" if row.sequence_index is None or masked else row.sequence_index
+    head = (
+        f'{{"interactionId":"{row.id}","interactionNumber":{number},"resourceId":'.encode()
+        + resource_id
+        + (
+            f',"resourceTypeId":"{row.resource_type_id}","actionId":"{row.action_id}","originId":"{row.origin_id}",'
+            f'{resource_type.badge},{action.badge},{origin.badge},"interaction":'
+        ).encode()
+    )
+    middle = (
+        f',"uowId":"{row.uow_id}","spanId":{_string(row.span_id)},"parentSpanId":{_string(row.parent_span_id)},'
+        f'"createdDate":"{iso_millis(row.occurred_at)}","occurredAt":"{row.occurred_at}",'
+        f'"recordedDate":"{iso_millis(row.recorded_at)}","outcome":{_string(row.outcome)},'
+        f'"sequenceIndex":{sequence},"corrects":{_string(None if masked else row.corrects)},'
+        f'"recordedBy":{recorded_by},"platform":{"true" if row.platform else "false"},'
+        f'"proof":{{"leafIndex":{number - 1},"integrated":false}},"userId":'
+    ).encode()
+    return b"".join(
+        (
+            head,
+            content.interaction,
+            middle,
+            user_id,
+            b',"externalReference":',
+            content.external_reference,
+            b',"externalResponse":',
+            content.external_response,
+            b',"onBehalfOf":',
+            content.on_behalf_of,
+            b',"relatedResources":',
+            content.related_resources,
+            b',"changes":',
+            content.changes,
+            b',"links":',
+            content.links,
+            b',"ip":',
+            content.ip,
+            b',"userAgent":',
+            content.user_agent,
+            b"}",
+        )
+    )
+
+
+def render_record(record: Any, catalogue: Catalogue, *, sees_platform: bool) -> bytes:
+    """Render a selected record (see `SELECTED`) for a caller who may or may not see platform rows whole."""
+    number, *columns = record
+    row = Columns(*columns)
+    return render(number, row, catalogue, masked=row.platform and not sees_platform)
+
+
+def render_list(records: Iterable[Any], catalogue: Catalogue, *, sees_platform: bool) -> bytes:
+    """Render records as a JSON array."""
+    rows = [render_record(record, catalogue, sees_platform=sees_platform) for record in records]
+    return b"[" + b",".join(rows) + b"]"

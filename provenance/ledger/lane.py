@@ -1,0 +1,219 @@
+"""The group-commit lane: entries that arrive while a commit is in flight share the next one (DESIGN decision 3).
+
+No timer: an idle lane commits at once. One group has at most 250 entries; a batch is a statement of its own, and
+the lane alternates between the two so that neither starves. An answer is given after the commit. A lost connection
+is resolved by looking the entries up by the ids we made; a data error is found by bisection.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import structlog
+
+from provenance.core.db import SESSION_SETTINGS, DatabaseUnavailable, asyncpg_dsn, problem_of
+from provenance.core.errors import Invalid, Unavailable
+from provenance.ledger.appending import APPEND, arguments, verdicts
+from provenance.ledger.entry import Entry, Verdict
+
+log: Any = structlog.get_logger("ledger.lane")
+
+GROUP = 250
+RECONNECT_SECONDS = 5.0
+_LOOK_UP = "SELECT id, number FROM interactions WHERE workspace_id = ANY($1) AND id = ANY($2)"
+
+
+class LaneFull(Unavailable):
+    """Too much waits for a commit; nothing of this request was stored."""
+
+    code = "ledger_busy"
+
+
+@dataclass(slots=True)
+class _Job:
+    entries: list[Entry]
+    all_or_nothing: bool
+    answer: asyncio.Future[list[Verdict]]
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = sum(entry.size for entry in self.entries)
+
+
+class Lane:
+    """One writer with a connection of its own, and the queues in front of it."""
+
+    def __init__(
+        self, database_url: str, *, max_entries: int, max_bytes: int, committed: Callable[[list[Entry]], None]
+    ) -> None:
+        """Take the database, the bounds of the queue, and whom to tell of committed entries."""
+        self._dsn = asyncpg_dsn(database_url)
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._committed = committed
+        self._singles: deque[_Job] = deque()
+        self._batches: deque[_Job] = deque()
+        self._waiting_entries = 0
+        self._waiting_bytes = 0
+        self._arrived = asyncio.Event()
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._closing = False
+
+    @property
+    def waiting(self) -> int:
+        """How many entries wait for a commit."""
+        return self._waiting_entries
+
+    def start(self) -> None:
+        """Start the writer."""
+        self._writer = asyncio.create_task(self._write(), name="ledger-lane")
+
+    async def stop(self) -> None:
+        """Commit what is waiting, then end the writer and its connection."""
+        self._closing = True
+        self._arrived.set()
+        if self._writer is not None:
+            await self._writer
+        await self._disconnect()
+
+    async def one(self, entry: Entry) -> Verdict:
+        """Append one entry with whatever else is waiting. Raises LaneFull, DatabaseUnavailable, Invalid."""
+        return (await self._enter(self._singles, [entry], all_or_nothing=False))[0]
+
+    async def many(self, entries: list[Entry], *, all_or_nothing: bool) -> list[Verdict]:
+        """Append a batch in a transaction of its own. Raises LaneFull, DatabaseUnavailable, Invalid."""
+        return await self._enter(self._batches, entries, all_or_nothing=all_or_nothing)
+
+    async def _enter(self, queue: deque[_Job], entries: list[Entry], *, all_or_nothing: bool) -> list[Verdict]:
+        job = _Job(entries, all_or_nothing, asyncio.get_running_loop().create_future())
+        full = (
+            self._waiting_entries + len(entries) > self._max_entries
+            or self._waiting_bytes + job.size > self._max_bytes
+        )
+        if self._closing or full:
+            raise LaneFull("The ledger is taking in more than it can commit. Send it again in a second.")
+        self._waiting_entries += len(entries)
+        self._waiting_bytes += job.size
+        queue.append(job)
+        self._arrived.set()
+        return await job.answer
+
+    async def _write(self) -> None:
+        while True:
+            while self._singles or self._batches:
+                if self._singles:
+                    group = [self._singles.popleft() for _ in range(min(GROUP, len(self._singles)))]
+                    await self._commit(group)
+                if self._batches:
+                    await self._commit([self._batches.popleft()])
+            if self._closing:
+                return
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    async def _commit(self, jobs: list[_Job]) -> None:
+        """Settle every job of a group, one way or the other."""
+        entries = [entry for job in jobs for entry in job.entries]
+        try:
+            found = await self._append(entries, all_or_nothing=jobs[0].all_or_nothing)
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+            await self._split(jobs, error)
+            return
+        except Exception as error:
+            problem = problem_of(error)
+            if problem is None:
+                log.error("lane_failed", exc_info=error)
+            self._settle(jobs, problem or error)
+            return
+        at = 0
+        for job in jobs:
+            self._leave(job)
+            if not job.answer.done():
+                job.answer.set_result(found[at : at + len(job.entries)])
+            at += len(job.entries)
+        self._committed(entries)
+
+    async def _split(self, jobs: list[_Job], error: Exception) -> None:
+        """Find the job whose data the database refuses; the others of its group are not to suffer."""
+        if len(jobs) == 1:
+            log.error("entry_refused", exc_info=error)
+            self._settle(jobs, Invalid("The database can't store a value of this request.", code="unstorable"))
+            return
+        half = len(jobs) // 2
+        await self._commit(jobs[:half])
+        await self._commit(jobs[half:])
+
+    def _settle(self, jobs: list[_Job], error: Exception) -> None:
+        for job in jobs:
+            self._leave(job)
+            if not job.answer.done():
+                job.answer.set_exception(error)
+
+    def _leave(self, job: _Job) -> None:
+        self._waiting_entries -= len(job.entries)
+        self._waiting_bytes -= job.size
+
+    async def _append(self, entries: list[Entry], *, all_or_nothing: bool) -> list[Verdict]:
+        """Append, and find out what became of it when the connection is lost on the way."""
+        lost: list[Entry] = []
+        deadline = asyncio.get_running_loop().time() + RECONNECT_SECONDS
+        while True:
+            try:
+                connection = await self._connected()
+                if lost:
+                    known = await self._look_up(connection, entries)
+                    if known is not None:
+                        return known
+                rows = await connection.fetch(APPEND, *arguments(entries, all_or_nothing=all_or_nothing))
+                return verdicts(rows)
+            except asyncpg.UniqueViolationError:
+                if not lost:
+                    raise
+            except asyncpg.DeadlockDetectedError:
+                continue
+            except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError):
+                await self._disconnect()
+                lost = entries
+                if asyncio.get_running_loop().time() > deadline:
+                    raise DatabaseUnavailable(
+                        "The database is not available. Send it again with the same key: nothing is stored twice."
+                    ) from None
+                await asyncio.sleep(0.05)
+
+    async def _look_up(
+        self, connection: "asyncpg.Connection[asyncpg.Record]", entries: list[Entry]
+    ) -> list[Verdict] | None:
+        """Return the verdicts of a statement whose answer was lost; None when it did not commit.
+
+        A statement commits whole, so one found id proves the commit. Entries not found then were repeats, and
+        asking again names what they repeat without storing anything.
+        """
+        ids = [entry.columns.id for entry in entries]
+        workspaces = list({entry.columns.workspace_id for entry in entries})
+        found = {str(row["id"]): row["number"] for row in await connection.fetch(_LOOK_UP, workspaces, ids)}
+        if not found:
+            return None
+        rest = [entry for entry in entries if entry.columns.id not in found]
+        again = iter(verdicts(await connection.fetch(APPEND, *arguments(rest))) if rest else ())
+        return [
+            Verdict(found[entry_id], entry_id, "c") if entry_id in found else next(again) for entry_id in ids
+        ]
+
+    async def _connected(self) -> "asyncpg.Connection[asyncpg.Record]":
+        if self._connection is None or self._connection.is_closed():
+            settings = {**SESSION_SETTINGS, "application_name": "provenance lane"}
+            self._connection = await asyncpg.connect(
+                self._dsn, server_settings=settings, timeout=RECONNECT_SECONDS, command_timeout=30
+            )
+        return self._connection
+
+    async def _disconnect(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
+                await asyncio.wait_for(self._connection.close(), 1)
+            self._connection = None

@@ -1,0 +1,228 @@
+"""The ledger's own verbs: open a workspace's ledger, record within a transaction, take entries in.
+
+`record` is the primitive that every feature reaches through ``audit.record``: it notes a fact in the transaction, and
+`Ledger.append`, plugged in as the transaction's last statement, makes an interaction of it.
+"""
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from provenance.core.clock import now_ns
+from provenance.core.db import Database, WriteTx
+from provenance.core.ids import new_uuid, new_uuid_text
+from provenance.core.keyring import Keyring
+from provenance.core.settings import Settings
+from provenance.ledger import appending
+from provenance.ledger.catalogue import queries
+from provenance.ledger.catalogue.cache import Catalogue, Catalogues, Kind
+from provenance.ledger.catalogue.naming import colour_of, title_of
+from provenance.ledger.entry import Draft, Entry, Verdict, seal
+from provenance.ledger.errors import CatalogueFull, UnknownMnemonic
+from provenance.ledger.lane import Lane
+from provenance.ledger.wakeup import Wakeups
+from provenance.proof.canonical import canonical
+
+PLATFORM = "PLATFORM"
+WORDS_PER_KIND = 5_000
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """Something the platform did, noted in a transaction; it becomes a platform row when that commits.
+
+    ``resource_type`` and ``action`` are mnemonics, ``data`` any JSON object without secrets. ``user_id`` is a
+    person's id, never a name. ``workspace_id`` overrides the transaction's (install-level events).
+    """
+
+    resource_type: str
+    action: str
+    resource_id: str
+    data: dict[str, Any]
+    user_id: str | None = None
+    uow_id: str | None = None
+    span_id: str | None = None
+    outcome: str = "success"
+    risk: str = "low"
+    domain: str = "platform"
+    workspace_id: uuid.UUID | None = None
+    repeat_key: str | None = None
+
+
+def record(tx: WriteTx, fact: Fact) -> None:
+    """Note a fact in the transaction it belongs to: both commit or neither does."""
+    tx.recorded.append(fact)
+
+
+async def open_ledger(tx: WriteTx, workspace: str) -> None:
+    """Give a new workspace its ledger: settings and the one seeded word, the origin PLATFORM."""
+    await queries.insert_settings(tx, workspace)
+    await queries.add_all(tx, [new_word(Kind.ORIGIN, PLATFORM, system=True)])
+
+
+def new_word(kind: Kind, mnemonic: str, *, system: bool = False) -> dict[str, Any]:
+    """Return the row of a word made on the fly."""
+    now = now_ns()
+    return {
+        "id": new_uuid(),
+        "kind": kind.value,
+        "mnemonic": mnemonic,
+        "folded": mnemonic.lower(),
+        "title": title_of(mnemonic),
+        "description": None,
+        "icon": None,
+        "font_color_hex": "#ffffff",
+        "bg_color_hex": colour_of(mnemonic),
+        "is_system": system,
+        "auto_created": True,
+        "edited": False,
+        "used": True,
+        "created_at": now,
+        "modified_at": now,
+    }
+
+
+async def ensure_words(
+    tx: WriteTx, catalogues: Catalogues, wanted: Iterable[tuple[Kind, str]], *, system: bool = False
+) -> Catalogue:
+    """Return the workspace's catalogue with these words in it and marked used, making those that are missing.
+
+    Takes the lock of the workspace's settings row, so two processes never make the same word or pass the limit.
+    Raises CatalogueFull and UnknownMnemonic.
+    """
+    await queries.raise_version(tx)
+    tx.after_commit.append(lambda: catalogues.forget(tx.workspace_id))
+    found = await catalogues.within(tx)
+    names = sorted(set(wanted))
+    missing = [(kind, name) for kind, name in names if found.named(kind, name) is None]
+    if missing and not system:
+        _refuse_missing(found, missing)
+    if missing:
+        await queries.add_all(tx, [new_word(kind, name, system=system) for kind, name in missing])
+        found = await catalogues.within(tx)
+    unused = [word.id for kind, name in names if (word := found.named(kind, name)) and not word.used]
+    plain = [word.id for kind, name in names if system and (word := found.named(kind, name)) and not word.is_system]
+    if unused and not system:
+        await queries.mark_used(tx, unused)
+    if system and (unused or plain):
+        await queries.mark_system(tx, {*unused, *plain})
+    return found
+
+
+def _refuse_missing(found: Catalogue, missing: list[tuple[Kind, str]]) -> None:
+    kind, name = missing[0]
+    if found.strict:
+        raise UnknownMnemonic.at(kind.value, f"{name} is not in the catalogue, and this workspace is strict")
+    for each in {kind for kind, _ in missing}:
+        if found.count(each) + sum(1 for kind, _ in missing if kind is each) > WORDS_PER_KIND:
+            raise CatalogueFull.at(each.value, f"the workspace holds {WORDS_PER_KIND:,} words of this kind already")
+
+
+class Ledger:
+    """The running ledger of one process: caches, keys, the lane and the hints."""
+
+    def __init__(self, settings: Settings, database_url: str) -> None:
+        """Take the settings; nothing runs before `start`."""
+        self.db = Database(database_url, pool_size=settings.pool_size, before_commit=self.append)
+        self.catalogues = Catalogues(self.db)
+        self.wakeups = Wakeups(database_url)
+        self.lane = Lane(
+            database_url,
+            max_entries=settings.lane_max_entries,
+            max_bytes=settings.lane_max_bytes,
+            committed=self._committed,
+        )
+        self._keyring: Keyring | None = None
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys of every workspace."""
+        assert self._keyring is not None, "start() hands over the keyring"
+        return self._keyring
+
+    def start(self, keyring: Keyring) -> None:
+        """Start the lane and the hints."""
+        self._keyring = keyring
+        self.lane.start()
+        self.wakeups.start()
+
+    async def stop(self) -> None:
+        """Commit what waits, then close."""
+        await self.lane.stop()
+        await self.wakeups.stop()
+        await self.db.close()
+
+    def use(self, keyring: Keyring) -> None:
+        """Hand over the keyring without starting the lane (first starts, the worker)."""
+        self._keyring = keyring
+
+    async def append(self, tx: WriteTx) -> None:
+        """Make interactions of what a transaction noted, as its last statement."""
+        entries = []
+        by_workspace: dict[uuid.UUID, list[Fact]] = {}
+        for fact in tx.recorded:
+            by_workspace.setdefault(fact.workspace_id or tx.workspace_id, []).append(fact)
+        for workspace_id, facts in sorted(by_workspace.items()):
+            entries += await self._seal_facts(tx.inside(workspace_id), facts)
+        await appending.append(tx, entries)
+        for workspace_id in by_workspace:
+            tx.after_commit.append(lambda grown=workspace_id: self.wakeups.grew(grown))  # type: ignore[misc]
+
+    async def _seal_facts(self, tx: WriteTx, facts: list[Fact]) -> list[Entry]:
+        catalogue = await self.catalogues.within(tx)
+        wanted = {(Kind.ORIGIN, PLATFORM)}
+        for fact in facts:
+            wanted |= {(Kind.RESOURCE_TYPE, fact.resource_type), (Kind.ACTION, fact.action)}
+        known = [catalogue.named(kind, name) for kind, name in wanted]
+        if not all(word is not None and word.used and word.is_system for word in known):
+            catalogue = await ensure_words(tx, self.catalogues, wanted, system=True)
+        keys = await self.keyring.within(tx)
+        return [seal(_draft_of(tx, fact, catalogue), keys) for fact in facts]
+
+    async def take_in(self, draft: Draft) -> Verdict:
+        """Record one draft durably, sharing a commit with whatever else arrives."""
+        keys = self.keyring.cached(draft.workspace_id) or await self.keyring.of(draft.workspace_id)
+        return await self.lane.one(seal(draft, keys))
+
+    def _committed(self, entries: list[Entry]) -> None:
+        for workspace_id in {entry.columns.workspace_id for entry in entries}:
+            self.wakeups.grew(workspace_id)
+
+
+def _draft_of(tx: WriteTx, fact: Fact, catalogue: Catalogue) -> Draft:
+    resource_type = catalogue.named(Kind.RESOURCE_TYPE, fact.resource_type)
+    action, origin = catalogue.named(Kind.ACTION, fact.action), catalogue.named(Kind.ORIGIN, PLATFORM)
+    assert resource_type is not None, fact.resource_type
+    assert action is not None, fact.action
+    assert origin is not None, PLATFORM
+    recorded_by, actor_kind = tx.acting
+    members = [("interaction", canonical(fact.data)), ("resourceId", canonical(fact.resource_id))]
+    if fact.user_id is not None:
+        members.append(("userId", canonical(fact.user_id)))
+    return Draft(
+        workspace_id=tx.workspace_id,
+        workspace=catalogue.workspace,
+        recorded_by=recorded_by,
+        actor_kind=actor_kind,
+        resource_type=resource_type,
+        action=action,
+        origin=origin,
+        resource_id=fact.resource_id,
+        user_id=fact.user_id,
+        external_reference=None,
+        uow_id=fact.uow_id or new_uuid_text(),
+        span_id=fact.span_id,
+        parent_span_id=None,
+        occurred_at=None,
+        outcome=fact.outcome,
+        sequence_index=None,
+        corrects=None,
+        members=members,
+        related=[],
+        repeat_key=None if fact.repeat_key is None else b"platform\0" + fact.repeat_key.encode(),
+        sent=b"".join(value for _, value in members),
+        platform=True,
+        risk=fact.risk,
+        domain=fact.domain,
+    )

@@ -1,0 +1,71 @@
+"""Telling other processes that a ledger grew: a hint, debounced, never inside a ledger transaction.
+
+PostgreSQL serialises transactions that notify, so each process notifies on a connection of its own, at once when
+idle and then at most every 20 ms, with the workspaces that have new rows. A lost hint costs a poll interval.
+"""
+
+import asyncio
+import contextlib
+import uuid
+from typing import Any
+
+import asyncpg
+import structlog
+
+from provenance.core.db import SESSION_SETTINGS, asyncpg_dsn
+
+CHANNEL = "provenance_ledger"
+PAUSE_SECONDS = 0.02
+_PAYLOAD_IDS = 200  # a payload has at most 8,000 bytes; an id takes 37
+
+log: Any = structlog.get_logger("ledger.wakeup")
+
+
+class Wakeups:
+    """Sends hints of this process."""
+
+    def __init__(self, database_url: str) -> None:
+        """Take the database; nothing is connected before the first hint."""
+        self._dsn = asyncpg_dsn(database_url)
+        self._dirty: set[uuid.UUID] = set()
+        self._ring = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+
+    def start(self) -> None:
+        """Start sending."""
+        self._task = asyncio.create_task(self._run(), name="ledger-wakeups")
+
+    async def stop(self) -> None:
+        """Stop; hints not sent yet are dropped, every waiter polls."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        if self._connection is not None:
+            with contextlib.suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
+                await self._connection.close(timeout=1)
+
+    def grew(self, workspace_id: uuid.UUID) -> None:
+        """Note that a workspace has new rows."""
+        self._dirty.add(workspace_id)
+        self._ring.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._ring.wait()
+            self._ring.clear()
+            dirty = [self._dirty.pop() for _ in range(min(_PAYLOAD_IDS, len(self._dirty)))]
+            if self._dirty:
+                self._ring.set()
+            try:
+                await self._send(",".join(str(workspace_id) for workspace_id in dirty))
+            except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+                log.debug("hint_lost", error=str(error))
+                self._connection = None
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _send(self, payload: str) -> None:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(self._dsn, server_settings=SESSION_SETTINGS, timeout=5)
+        await self._connection.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
