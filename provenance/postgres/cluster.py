@@ -95,8 +95,10 @@ def create(pgdata: Path, run_as: RunAs, private: Path, passwords: Passwords, *, 
         StartFailed: one of the tools failed; its output is in the text.
 
     """
-    unfinished = pgdata.with_name(pgdata.name + ".new")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    for left in pgdata.parent.glob(f"{pgdata.name}.new.*"):
+        shutil.rmtree(left, ignore_errors=True)
+    # A name of its own: the tools of a killed attempt may still be writing into theirs.
+    unfinished = pgdata.with_name(f"{pgdata.name}.new.{os.getpid()}")
     unfinished.mkdir(mode=0o700)
     run_as.own(unfinished)
     password_file = private / "initdb.password"

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from . import account
 from .passwords import Passwords
-from .run_as import ACCOUNT_HOME, RunAs, program_environment
+from .run_as import OsAccount, RunAs, program_environment
 from .socket_folder import digest
 
 ROLE = "provenance"
@@ -60,16 +60,16 @@ def cluster_folder(data_dir: Path) -> Path:
     return Path(os.path.realpath(data_dir / "postgres"))
 
 
-def settle_cluster(data_dir: Path, run_as: RunAs) -> Path:
+def settle_cluster(data_dir: Path, run_as: RunAs, os_account: OsAccount) -> Path:
     """Return the cluster's folder, made reachable and owned for the user that runs the server.
 
     That is `<data>/postgres`. When an OS account cannot reach it there, the cluster lies below
-    `/var/lib/provenance/clusters` and `<data>/postgres` is a symbolic link to it. A cluster that an earlier
+    the folder of that account and `<data>/postgres` is a symbolic link to it. A cluster that an earlier
     start ran as somebody else is handed over, so no start begins with an empty database by mistake.
     """
     visible = data_dir / "postgres"
     if run_as.mode == "account" and not visible.is_symlink() and not run_as.reaches(data_dir):
-        _move(visible, ACCOUNT_HOME / "clusters" / digest(data_dir))
+        _move(visible, os_account.home / "clusters" / digest(data_dir))
     pgdata = cluster_folder(data_dir)
     if os.geteuid() == 0 and pgdata.exists() and pgdata.stat().st_uid != run_as.uid:
         account.give(pgdata, run_as.uid, run_as.gid)

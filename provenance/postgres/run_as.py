@@ -14,14 +14,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from . import account
 from .binaries import Binaries
 from .errors import NotPermitted
 
 Mode = Literal["self", "namespace", "account"]
 RootMode = Literal["auto", "namespace", "account"]
 
-ACCOUNT = "provenance"
-ACCOUNT_HOME = Path("/var/lib/provenance")
+
+class OsAccount(NamedTuple):
+    """The account that runs PostgreSQL for root, and the folder for its copy of the programs and its data."""
+
+    name: str
+    home: Path
+
+
+PRODUCT_ACCOUNT = OsAccount("provenance", Path("/var/lib/provenance"))
 _LAUNCHER = str(Path(__file__).with_name("namespace.py"))
 
 
@@ -51,7 +59,7 @@ class RunAs(NamedTuple):
 
         `before` is put in front of the whole command line (see `watchdog.announced`).
         """
-        account = self.mode == "account"
+        other = self.mode == "account"
         return subprocess.Popen(  # noqa: S603  (PostgreSQL programs and /bin/sh, by path)
             [*before, *self.prefix, *command],
             stdin=stdin,
@@ -60,15 +68,20 @@ class RunAs(NamedTuple):
             cwd="/",
             env=program_environment(),
             start_new_session=True,
-            user=self.uid if account else None,
-            group=self.gid if account else None,
-            extra_groups=[] if account else None,
+            user=self.uid if other else None,
+            group=self.gid if other else None,
+            extra_groups=[] if other else None,
         )
 
     def run(self, command: Sequence[str], *, text: str = "") -> tuple[int, str]:
         """Run a program to its end with `text` as its input; return its status and all it printed."""
         process = self.start(command, stdin=subprocess.PIPE, output=subprocess.PIPE)
-        printed, _ = process.communicate(text.encode())
+        try:
+            printed, _ = process.communicate(text.encode())
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
         return process.returncode, printed.decode(errors="replace")
 
     def own(self, path: Path) -> None:
@@ -87,7 +100,14 @@ def program_environment() -> dict[str, str]:
     return {**kept, "LC_ALL": "C"}
 
 
-def choose(data_dir: Path, programs: Binaries, root_mode: RootMode = "auto", *, create: bool = True) -> RunAs:
+def choose(
+    data_dir: Path,
+    programs: Binaries,
+    root_mode: RootMode = "auto",
+    *,
+    os_account: OsAccount = PRODUCT_ACCOUNT,
+    create: bool = True,
+) -> RunAs:
     """Choose who runs the server of `data_dir`.
 
     With `create=False` nothing is made (no account, no copy): the answer is what would be used.
@@ -108,14 +128,14 @@ def choose(data_dir: Path, programs: Binaries, root_mode: RootMode = "auto", *, 
     if root_mode in ("auto", "account"):
         why = obstacles[0] if obstacles else "asked for"
         try:
-            return _as_account(programs, why, create=create)
+            return _as_account(programs, os_account, why, create=create)
         except (OSError, subprocess.CalledProcessError, NotPermitted) as error:
-            obstacles.append(f"account {ACCOUNT}: {error}")
+            obstacles.append(f"account {os_account.name}: {error}")
     raise NotPermitted(
         "PostgreSQL must not run as root, and neither way around it is open ("
         + "; ".join(obstacles)
         + "). Run as an ordinary user, allow user namespaces (`sysctl -w user.max_user_namespaces=10000`), "
-        + f"or make the account: `useradd --system --no-create-home {ACCOUNT}`."
+        + f"or make the account: `useradd --system --no-create-home {os_account.name}`."
     )
 
 
@@ -124,17 +144,16 @@ def _in_namespace(programs: Binaries) -> RunAs:
     return RunAs("namespace", 0, 0, programs, "root, as nobody in a user namespace", prefix)
 
 
-def _as_account(programs: Binaries, why: str, *, create: bool) -> RunAs:
-    from . import account
-
-    reason = f"root, as the account {ACCOUNT} ({why})"
+def _as_account(programs: Binaries, os_account: OsAccount, why: str, *, create: bool) -> RunAs:
+    name, home = os_account
+    reason = f"root, as the account {name} ({why})"
     if not create:
-        found = account.find(ACCOUNT)
+        found = account.find(name)
         uid, gid = found if found else (-1, -1)
         return RunAs("account", uid, gid, programs, reason + ("" if found else ", which will be made"))
-    uid, gid = account.find(ACCOUNT) or account.make(ACCOUNT, ACCOUNT_HOME)
-    account.open_home(ACCOUNT_HOME, gid)
-    copied = account.copy_programs(programs, ACCOUNT_HOME)
+    uid, gid = account.find(name) or account.make(name, home)
+    account.open_home(home, gid)
+    copied = account.copy_programs(programs, home)
     candidate = RunAs("account", uid, gid, copied, reason)
     status, output = candidate.run([copied.program("postgres"), "--version"])
     if status != 0:

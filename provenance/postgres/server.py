@@ -17,7 +17,7 @@ from .errors import FolderInUse, StartFailed, StillStopping
 from .lock import FolderLock
 from .passwords import passwords_of
 from .place import Place, cluster_folder, settle_cluster
-from .run_as import RootMode, choose
+from .run_as import PRODUCT_ACCOUNT, OsAccount, RootMode, choose
 from .socket_folder import SOCKET_NAME, make_private, socket_folder
 from .watchdog import Watchdog, announced
 
@@ -51,8 +51,16 @@ class EmbeddedPostgres:
     As a context manager it starts on entry (the value is the DSN) and stops on exit.
     """
 
-    def __init__(self, data_dir: Path, *, root_mode: RootMode = "auto", durable: bool = True) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        root_mode: RootMode = "auto",
+        os_account: OsAccount = PRODUCT_ACCOUNT,
+        durable: bool = True,
+    ) -> None:
         self.data_dir = data_dir
+        self._os_account = os_account
         self._root_mode: RootMode = root_mode
         self._durable = durable
         self._lock = FolderLock(data_dir / "postgres.lock")
@@ -184,9 +192,9 @@ class EmbeddedPostgres:
             # Our predecessor was killed and its watchdog is stopping the server.
             self._wait_or_give_up(deadline, [])
         data_dir = self.data_dir.resolve()
-        run_as = choose(data_dir, binaries(), self._root_mode)
+        run_as = choose(data_dir, binaries(), self._root_mode, os_account=self._os_account)
         living = self._settle(cluster_folder(data_dir))
-        pgdata = settle_cluster(data_dir, run_as)
+        pgdata = settle_cluster(data_dir, run_as, self._os_account)
         sockets = Path(living.socket_dir) if living else socket_folder(data_dir, run_as.uid)
         make_private(sockets, run_as.uid, run_as.gid)
         return Place(data_dir, run_as, pgdata, sockets, passwords_of(data_dir))
