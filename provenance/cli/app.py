@@ -1,4 +1,7 @@
-"""The table of contents of the command line: which command is in which module, and the application of them."""
+"""The table of contents of the command line.
+
+Which command is in which module, and the application of them.
+"""
 
 import os
 from collections.abc import Sequence

@@ -22,7 +22,7 @@ def _run(arguments: Sequence[str]) -> int:
     code: int = 0
     try:
         if list(arguments) == ["uow", "new"]:
-            # Scripts call it in loops: answered before the framework is loaded, which takes five times as long.
+            # Scripts call it in loops: answered before the framework is loaded, five times as fast.
             print(uuid4())
         else:
             from provenance.cli.app import build

@@ -1,4 +1,4 @@
-"""Importers: each turns one kind of source into records, and one delivery sends them so that none is stored twice.
+"""Importers: each turns one kind of source into records; one delivery sends them, none stored twice.
 
 `contract.py` is what an importer is, `registry.py` finds them (a plug-in registers in the entry-point group
 `provenance.importers`), `delivery.py` sends, `journal.py` remembers how far an interrupted import came.

@@ -11,8 +11,9 @@ from provenance.cli.errors import CommandFailed
 class Record:
     """One interaction to be.
 
-    `item` has the fields of a batch item (spec: Interaction, batch) in wire spelling, with an `idempotencyKey` that is
-    the same whenever the same thing is imported again. `where` names its place in the source: "line 12".
+    `item` has the fields of a batch item (spec: Interaction, batch) in wire spelling, with an
+    `idempotencyKey` that is the same whenever the same thing is imported again. `where` names its place in
+    the source: "line 12".
     """
 
     where: str
@@ -39,18 +40,20 @@ class Importer(Protocol):
     source: str
 
     def records(self, source: str) -> Iterator[Record | Unreadable]:
-        """Yield the records of a source, oldest first where there is an order, without reading all of it at once.
+        """Yield the records of a source one by one, oldest first where there is an order.
 
-        The same source yields the same records in the same order. Raises BadSource when it cannot be read at all.
+        The same source yields the same records in the same order.
+
+        Raises BadSource when it cannot be read at all.
         """
         ...
 
     def total(self, source: str) -> int | None:
-        """Return how many records there will be, for the progress bar, or None when only reading all would tell."""
+        """Return how many records there will be, for the progress bar, or None when nobody knows."""
         ...
 
     def fingerprint(self, source: str) -> str | None:
-        """Return a text that changes when the source's content does, or None for a source that can be read once only.
+        """Return a text that changes when the source does, or None for a source that can be read only once.
 
         It decides whether an interrupted import may skip what it already sent.
         """

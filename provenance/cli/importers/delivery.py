@@ -34,8 +34,9 @@ Sendable = tuple[Record, int]
 class Delivery:
     """Sends records through the batch endpoint and keeps the count in `progress`.
 
-    `settled` is called after each chunk: what came before it needs no sending again. `waiting` is called with a sentence
-    while the server is away, and with None when it is back; after `patience` seconds without an answer it gives up.
+    `settled` is called after each chunk: what came before it needs no sending again. `waiting` is called
+    with a sentence while the server is away, and with None when it is back; after `patience` seconds
+    without an answer it gives up.
     """
 
     def __init__(
@@ -74,7 +75,10 @@ class Delivery:
         return record, size
 
     def _deliver(self, group: list[Record]) -> None:
-        """Send one request's worth; where the request as a whole is refused, halve it to find the one at fault."""
+        """Send one request's worth.
+
+        Where the request as a whole is refused, halve it to find the one at fault.
+        """
         from provenance_client import ProvenanceError
 
         try:

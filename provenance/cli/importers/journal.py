@@ -1,4 +1,4 @@
-"""How far an import came, kept in a small file, so that an interrupted one goes on instead of starting over."""
+"""How far an import came, kept in a small file, so that an interrupted one goes on where it was."""
 
 import json
 from dataclasses import asdict, dataclass, field, fields
@@ -37,7 +37,10 @@ class Journal:
 
     @classmethod
     def of(cls, importer: str, source: str, fingerprint: str | None, connection: Connection) -> Self:
-        """Return the journal of an import; one without a path, which remembers nothing, for a source read once."""
+        """Return the journal of an import.
+
+        One without a path, which remembers nothing, for a source read once.
+        """
         if fingerprint is None:
             return cls(None)
         from platformdirs import user_state_path

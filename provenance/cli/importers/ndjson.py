@@ -69,9 +69,12 @@ def _opened(source: str) -> Iterator[IO[bytes]]:
     if source == "-":
         yield sys.stdin.buffer
         return
-    try:
-        file = Path(source).open("rb")
-    except OSError as error:
-        raise BadSource(f"Cannot read {source}: {error.strerror}") from error
-    with file:
+    with _readable(Path(source)) as file:
         yield file
+
+
+def _readable(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise BadSource(f"Cannot read {path}: {error.strerror}") from error

@@ -33,7 +33,9 @@ def load(name: str) -> Importer:
     try:
         importer = _maker(name)()
     except Exception as error:
-        raise BrokenImporter(f"The importer {name!r} does not load: {error!r}. Repair or remove its package.") from error
+        raise BrokenImporter(
+            f"The importer {name!r} does not load: {error!r}. Repair or remove its package."
+        ) from error
     if not isinstance(importer, Importer):
         raise BrokenImporter(f"{name!r} is no importer: it lacks a part of the Importer protocol.")
     return importer
