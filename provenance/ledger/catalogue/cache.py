@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
+from sqlalchemy.exc import NoResultFound
 
 from provenance.core.db import Database, ReadTx
 from provenance.ledger.catalogue import queries
@@ -103,6 +104,13 @@ class Catalogues:
         if known is not None and time.monotonic() - known.checked < FRESH_SECONDS:
             return known
         return await self.refreshed(workspace_id)
+
+    async def find(self, workspace_id: uuid.UUID) -> Catalogue | None:
+        """Return the catalogue of a workspace that a stranger named; None when there is no such workspace."""
+        try:
+            return await self.of(workspace_id)
+        except NoResultFound:
+            return None
 
     async def refreshed(self, workspace_id: uuid.UUID) -> Catalogue:
         """Return the catalogue as the database has it now; callers that come together share one read."""

@@ -1,0 +1,91 @@
+"""What a client sends to record an interaction (spec/ledger.md, 2), and what it is told."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+ABSENT = Raw(b"null")
+
+Identifier = Annotated[str, Meta(min_length=1, max_length=512)]
+Mnemonic = Annotated[str, Meta(min_length=1, max_length=64)]
+Outcome = Literal["success", "failure", "denied", "unknown"]
+
+
+class RelatedResource(Struct, frozen=True, rename="camel"):
+    """Another resource that the interaction used, made or touched. The members stand in canonical order."""
+
+    resource_id: Identifier
+    resource_type: Mnemonic
+    role: Literal["used", "generated", "affected"] = "affected"
+
+
+class PatchOperation(Struct, frozen=True, forbid_unknown_fields=True):
+    """One operation of a JSON patch (RFC 6902)."""
+
+    op: Literal["add", "remove", "replace", "move", "copy", "test"]
+    path: Annotated[str, Meta(pattern=r"^(/([^~]|~[01])*)*$")]
+    value: Raw = ABSENT
+    from_: Annotated[str, Meta(pattern=r"^(/([^~]|~[01])*)*$")] | None = msgspec.field(default=None, name="from")
+
+
+class QueueHeaders(Struct, frozen=True):
+    """The headers of section 2 as a queue message carries them; each may be null."""
+
+    uow_id: str | None = msgspec.field(default=None, name="x-uowid")
+    user_id: str | None = msgspec.field(default=None, name="x-userid")
+    timestamp: str | None = msgspec.field(default=None, name="x-interaction-timestamp")
+    span_id: str | None = msgspec.field(default=None, name="x-span-id")
+    parent_span_id: str | None = msgspec.field(default=None, name="x-parent-span-id")
+
+
+class InteractionCreate(Struct, rename="camel"):
+    """One interaction as sent: alone, in a batch, or through the queue. Raw members are kept as canonical text."""
+
+    resource_id: Identifier
+    resource_type: Mnemonic | None = None
+    resource_type_id: str | None = None
+    action: Mnemonic | None = None
+    action_id: str | None = None
+    origin: Mnemonic | None = None
+    origin_id: str | None = None
+    interaction: Raw = ABSENT
+    external_reference: Identifier | None = None
+    external_response: Raw = ABSENT
+    user_id: Identifier | None = None
+    sequence_index: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+    outcome: Outcome | None = None
+    on_behalf_of: Annotated[list[Identifier], Meta(max_length=16)] | None = None
+    related_resources: Annotated[list[RelatedResource], Meta(max_length=64)] | None = None
+    changes: Raw = ABSENT
+    corrects: str | None = None
+    uow_id: str | None = None
+    span_id: str | None = None
+    parent_span_id: str | None = None
+    timestamp: str | None = None
+    idempotency_key: Identifier | None = None
+    headers: QueueHeaders | None = msgspec.field(default=None, name="_headers")
+
+
+class BatchEnvelope(Struct):
+    """A batch as an object."""
+
+    items: list[Raw]
+
+
+class BatchResult(Struct, rename="camel"):
+    """What became of one item of a batch."""
+
+    index: int
+    status: Literal["created", "duplicate", "failed"]
+    interaction_id: str | None
+    error: dict[str, object] | None = None
+
+
+class BatchAnswer(Struct):
+    """What became of a batch, item by item."""
+
+    items: list[BatchResult]
+    created: int
+    duplicates: int
+    failed: int
