@@ -29,31 +29,55 @@ from provenance_client.errors import (
     TooLarge,
     Unreachable,
 )
+from provenance_client.logging_handler import ProvenanceHandler
+from provenance_client.middleware import ProvenanceMiddleware
+from provenance_client.provenance import Provenance, Recording, SyncProvenance, create, create_sync
+from provenance_client.recording.dead_letters import DeadLetter
+from provenance_client.recording.fields import LogFields
+from provenance_client.recording.options import Options, RecordingOptions
+from provenance_client.recording.recorder import Stats
+from provenance_client.recording.scope import UnitOfWork
+from provenance_client.recording.span import Span
 from provenance_client.settings import ClientSettings
 
 __all__ = [
     "Api",
     "AsyncClient",
+    "BatchAnswer",
     "BatchItem",
     "CatalogueRow",
     "Client",
     "ClientSettings",
     "Conflict",
+    "DeadLetter",
     "Interaction",
     "InvalidRequest",
+    "LogFields",
     "NotAllowed",
     "NotAuthenticated",
     "NotFound",
+    "Options",
     "Page",
     "Pagination",
+    "Provenance",
     "ProvenanceError",
+    "ProvenanceHandler",
+    "ProvenanceMiddleware",
     "QueueConfig",
     "RateLimited",
+    "Recording",
+    "RecordingOptions",
     "ServerError",
+    "Span",
     "SpoolError",
     "SpoolFull",
+    "Stats",
+    "SyncProvenance",
     "TooLarge",
     "Trace",
+    "UnitOfWork",
     "Unreachable",
+    "create",
+    "create_sync",
     "read_batch",
 ]

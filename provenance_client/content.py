@@ -12,6 +12,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import uuid_utils
+
 from provenance_client.errors import InvalidRequest, TooLarge
 
 MAX_BODY_BYTES = 256 * 1024
@@ -94,8 +96,7 @@ def _plain(value: object) -> object:
         return utc_text(value)
     if isinstance(value, date):
         return value.isoformat()
-    # uuid_utils.UUID is not a subclass of uuid.UUID, yet it is one to everybody who uses it.
-    if isinstance(value, uuid.UUID | Decimal) or type(value).__name__ == "UUID":
+    if isinstance(value, uuid.UUID | uuid_utils.UUID | Decimal):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
 

@@ -104,7 +104,16 @@ class BatchItem(TypedDict):
     index: int
     status: Literal["created", "duplicate", "failed"]
     interactionId: str | None
-    error: NotRequired[Any]
+    error: NotRequired[Json | None]
+
+
+class BatchAnswer(TypedDict):
+    """What became of a batch, item by item, and the sums."""
+
+    items: list[BatchItem]
+    created: int
+    duplicates: int
+    failed: int
 
 
 class Trace(TypedDict):

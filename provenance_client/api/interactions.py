@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, Literal
 
-from provenance_client.api.answers import BatchItem, Interaction, Json, Page
+from provenance_client.api.answers import BatchAnswer, BatchItem, Interaction, Json, Page
 from provenance_client.api.operation import Resource, Tr, operation, paged
 from provenance_client.api.request import Request, camel, headers, json_request, present, query, segment
 from provenance_client.content import encode, encode_interaction
@@ -90,9 +90,8 @@ class Interactions(Resource[Tr], Generic[Tr]):
         *,
         mode: Literal["atomic", "partial"] = "atomic",
         idempotency_key: str | None = None,
-    ) -> Request[Any]:
-        """Record many. An item's keys are `create`'s arguments (or their wire spelling); the default origin
-        stands in.
+    ) -> Request[BatchAnswer]:
+        """Record many. An item's keys are `create`'s arguments or their wire spelling.
 
         `atomic`: all or none, at most 1,000. `partial`: each for itself, at most 10,000; the answer says
         per item what became of it (`read_batch`).
@@ -172,7 +171,6 @@ class Interactions(Resource[Tr], Generic[Tr]):
         return row
 
 
-def read_batch(answer: Any) -> Sequence[BatchItem]:
-    """The per-item results of a batch answer."""
-    items: Sequence[BatchItem] = answer["items"] if isinstance(answer, dict) else answer
-    return items
+def read_batch(answer: BatchAnswer) -> Sequence[BatchItem]:
+    """What became of each item of a batch, in the order they were given."""
+    return sorted(answer["items"], key=lambda item: item["index"])
