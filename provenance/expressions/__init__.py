@@ -1,0 +1,14 @@
+"""Conditions in CEL, the Common Expression Language, behind one interface.
+
+Every filter, policy, alert and step condition of the product is one of these: checked when it is saved, and
+so bounded in what it may do that it can be evaluated inside the server. Knows no feature and owns no table.
+
+    condition = compile_condition("interaction.total > 100", {"interaction": Type.ANY})
+    condition.holds({"interaction": {"total": 750}})
+"""
+
+from provenance.expressions.condition import Condition, compile_condition
+from provenance.expressions.errors import ExpressionError, InvalidExpression
+from provenance.expressions.types import Type
+
+__all__ = ["Condition", "ExpressionError", "InvalidExpression", "Type", "compile_condition"]

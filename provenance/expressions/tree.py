@@ -1,0 +1,121 @@
+"""The syntax tree of a compiled expression, read from the engine's own serialized form.
+
+The engine offers no way to walk a tree, but it writes the very tree it evaluates as a protocol buffer
+(`cel.expr.CheckedExpr`), whose field numbers are a public, stable format. Reading that is exact where looking
+at the source text would have to know every way of writing a string or a comment.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+_ANY_VALUE: Final = 2
+_CHECKED_REFERENCES: Final = 2
+_CHECKED_EXPR: Final = 4
+_EXPR_CONST, _EXPR_SELECT, _EXPR_CALL, _EXPR_LIST, _EXPR_STRUCT, _EXPR_LOOP = 3, 5, 6, 7, 8, 9
+_CONST_STRING: Final = 6
+_CALL_TARGET, _CALL_FUNCTION, _CALL_ARGUMENT = 1, 2, 3
+# Which fields of each kind of node are nodes themselves.
+_CHILDREN: Final = {_EXPR_SELECT: {1}, _EXPR_CALL: {1, 3}, _EXPR_LIST: {1}, _EXPR_LOOP: {2, 4, 5, 6, 7}}
+_STRUCT_ENTRY: Final = 2
+_ENTRY_CHILDREN: Final = {3, 4}
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One function call: its name, and the literal text it is given first after its subject, if it is one."""
+
+    function: str
+    literal: str | None
+
+
+@dataclass(slots=True)
+class Tree:
+    """What is known of an expression: calls, variables read, nodes in all, and loops inside loops."""
+
+    calls: list[Call] = field(default_factory=list)
+    variables: set[str] = field(default_factory=set)
+    nodes: int = 0
+    loops: int = 0
+
+
+def read_tree(serialized: bytes) -> Tree:
+    """Read what `cel.Expression.serialize` wrote for a type-checked expression."""
+    tree = Tree()
+    for number, value in _fields(_only(serialized, _ANY_VALUE)):
+        if number == _CHECKED_REFERENCES:
+            tree.variables.add(_only(_only(value, 2), 1).decode())
+        elif number == _CHECKED_EXPR:
+            _walk(value, tree)
+    return tree
+
+
+def _walk(root: bytes, tree: Tree) -> None:
+    waiting = [(root, 0)]
+    while waiting:
+        node, loops = waiting.pop()
+        tree.nodes += 1
+        for number, value in _fields(node):
+            inside = loops + (number == _EXPR_LOOP)
+            tree.loops = max(tree.loops, inside)
+            if number == _EXPR_CALL:
+                tree.calls.append(_call(value))
+            waiting.extend((child, inside) for child in _children(number, value))
+
+
+def _children(kind: int, value: bytes) -> Iterator[bytes]:
+    if kind == _EXPR_STRUCT:
+        for number, entry in _fields(value):
+            if number == _STRUCT_ENTRY:
+                yield from (child for each, child in _fields(entry) if each in _ENTRY_CHILDREN)
+    elif kind in _CHILDREN:
+        yield from (child for number, child in _fields(value) if number in _CHILDREN[kind])
+
+
+def _call(value: bytes) -> Call:
+    function, parts = "", []
+    for number, part in _fields(value):
+        if number == _CALL_FUNCTION:
+            function = part.decode()
+        elif number in (_CALL_TARGET, _CALL_ARGUMENT):
+            parts.append(part)
+    return Call(function, _text(parts[1]) if len(parts) > 1 else None)
+
+
+def _text(node: bytes) -> str | None:
+    """The text of a node that is a literal text."""
+    constant = _fields(_only(node, _EXPR_CONST))
+    return next((part.decode() for number, part in constant if number == _CONST_STRING), None)
+
+
+def _only(message: bytes, wanted: int) -> bytes:
+    """The one value of a field, or nothing."""
+    return next((value for number, value in _fields(message) if number == wanted), b"")
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
+    """The fields of a protocol buffer message that hold text, bytes or messages; numbers are passed over."""
+    at = 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        kind = key & 7
+        if kind == _VARINT:
+            _, at = _varint(message, at)
+        elif kind == _BYTES:
+            size, at = _varint(message, at)
+            yield key >> 3, message[at : at + size]
+            at += size
+        else:
+            at += {_FIXED64: 8, _FIXED32: 4}[kind]
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at

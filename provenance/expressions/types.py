@@ -1,0 +1,88 @@
+"""The types a variable can be declared with, and how a JSON value becomes one of them."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Final
+
+from cel_expr_python import cel
+
+from provenance.expressions.errors import ExpressionError
+
+
+class Type(StrEnum):
+    """The declared type of a variable.
+
+    `NUMBER` is an int or a double, to be compared with either; `INT` and `DOUBLE` are held to their own kind
+    by the checker. `MAP` has text keys. `ANY` is free JSON, looked into at evaluation only. `TIMESTAMP` is
+    an aware datetime, `DURATION` a timedelta.
+    """
+
+    ANY = "any"
+    BOOL = "bool"
+    DOUBLE = "double"
+    DURATION = "duration"
+    INT = "int"
+    LIST = "list"
+    MAP = "map"
+    NUMBER = "number"
+    STRING = "string"
+    TIMESTAMP = "timestamp"
+
+
+def typed(value: Any) -> Any:
+    """The JSON value with integral numbers as int and the rest as double: 750, 750.0 and 7.5e2 are one."""
+    kind = type(value)
+    if kind is float:
+        return int(value) if value.is_integer() and abs(value) < 2**63 else value
+    if kind is dict:
+        return {name: typed(member) for name, member in value.items()}
+    if kind is list or kind is tuple:
+        return [typed(item) for item in value]
+    return value
+
+
+def _number(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ExpressionError(f"a number was expected, not {type(value).__name__}")
+    number: int | float = typed(value)
+    return number
+
+
+def _int(value: Any) -> int:
+    number = _number(value)
+    if isinstance(number, float):
+        raise ExpressionError("an integer was expected, not a fraction")
+    return number
+
+
+def _as_given(value: Any) -> Any:
+    return value
+
+
+CHECKED_AS: Final[dict[Type, cel.Type]] = {
+    Type.ANY: cel.Type.DYN,
+    Type.BOOL: cel.Type.BOOL,
+    Type.DOUBLE: cel.Type.DOUBLE,
+    Type.DURATION: cel.Type.DURATION,
+    Type.INT: cel.Type.INT,
+    Type.LIST: cel.Type.LIST,
+    Type.MAP: cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
+    Type.NUMBER: cel.Type.DYN,
+    Type.STRING: cel.Type.STRING,
+    Type.TIMESTAMP: cel.Type.TIMESTAMP,
+}
+"""What the compiler is told of a variable."""
+
+READ_AS: Final[dict[Type, Callable[[Any], Any]]] = {
+    Type.ANY: typed,
+    Type.BOOL: _as_given,
+    Type.DOUBLE: lambda value: float(_number(value)),
+    Type.DURATION: _as_given,
+    Type.INT: _int,
+    Type.LIST: typed,
+    Type.MAP: typed,
+    Type.NUMBER: _number,
+    Type.STRING: _as_given,
+    Type.TIMESTAMP: _as_given,
+}
+"""How the value of a variable is handed to the evaluator, which checks the types given as they are."""
