@@ -32,6 +32,7 @@ alive() { for p in $pids; do kill -0 "$p" 2>/dev/null && return 0; done; return 
 signal() { for p in $pids; do kill "-$1" "$p" 2>/dev/null; done; }
 wait_for() { n=$1; while [ "$n" -gt 0 ] && alive; do sleep 0.1; n=$((n-1)); done; }
 signal TERM; wait_for 15; signal KILL
+for p in $pids; do kill -KILL -- "-$p" 2>/dev/null; done
 pids=$postmaster
 signal INT; wait_for 50; signal QUIT; wait_for 20; signal KILL
 """
@@ -43,11 +44,11 @@ _ANNOUNCE = 'echo "$0 $$" >&0 && exec "$@" </dev/null'
 class Watchdog:
     """One watchdog process and the pipe that keeps it waiting.
 
-    `lock` is an open, locked file: the watchdog inherits it, so that a successor can tell that it is still at
-    work.
+    `lock` is an open, locked file, if any: the watchdog inherits it, so that a successor can tell that it is
+    still at work.
     """
 
-    def __init__(self, lock: int) -> None:
+    def __init__(self, lock: int | None = None) -> None:
         read_end, self._pipe = os.pipe()
         try:
             self._process = subprocess.Popen(  # noqa: S603  (a fixed script)
@@ -58,7 +59,7 @@ class Watchdog:
                 cwd="/",
                 env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
                 start_new_session=True,
-                pass_fds=(lock,),
+                pass_fds=() if lock is None else (lock,),
             )
         finally:
             os.close(read_end)

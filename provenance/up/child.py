@@ -1,0 +1,114 @@
+"""One child process: its start, its deaths, and how often it may die."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+
+from provenance.postgres.watchdog import Watchdog, announced
+
+from .gate import VARIABLE, Gate
+
+#: A life shorter than this is a quick death (seconds).
+QUICK = 10.0
+#: So many quick deaths in a row are the end.
+TOO_MANY = 3
+
+
+class GaveUp(Exception):  # noqa: N818  (what happened, as everywhere in this code)
+    """A child died too often in too short a time."""
+
+    def __init__(self, name: str, ending: str) -> None:
+        super().__init__(
+            f"{name} {ending}, {TOO_MANY} times in a row within {QUICK:.0f} s of its start. "
+            "Its last words are above; `provenance doctor` looks for the usual causes."
+        )
+
+
+class Patience:
+    """How long to wait before the next start: 0.5 s, 1 s, and after a third quick death not at all."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._quick_deaths = 0
+
+    def after_death(self, lived: float, ending: str) -> float:
+        """Return the seconds to wait before the next start.
+
+        Raises:
+            GaveUp: it has died quickly three times in a row.
+
+        """
+        self._quick_deaths = self._quick_deaths + 1 if lived < QUICK else 0
+        if self._quick_deaths >= TOO_MANY:
+            raise GaveUp(self._name, ending)
+        return 1.0 if self._quick_deaths == 2 else 0.5
+
+
+class Child:
+    """A command that is kept running."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.name = name
+        self._command = command
+        self._environment = dict(environment)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._patience = Patience(name)
+        self._started = 0.0
+        self.retry_at: float | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process number while it lives."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    @property
+    def returncode(self) -> int | None:
+        """Exit status of the last life; None while it lives or before the first one."""
+        return self._process.poll() if self._process else None
+
+    def start(self, watchdog: Watchdog, gate: Gate | None = None) -> None:
+        """Start it in a process group of its own, so that Ctrl-C reaches only the parent."""
+        environment = self._environment | ({VARIABLE: str(gate.reading)} if gate else {})
+        self._process = subprocess.Popen(  # noqa: S603  (the plan's own command lines)
+            [*announced("process"), *self._command],
+            stdin=watchdog.pipe,
+            env=environment,
+            process_group=0,
+            pass_fds=(gate.reading,) if gate else (),
+        )
+        if gate:
+            gate.hand_over()
+        self._started = time.monotonic()
+        self.retry_at = None
+
+    def tend(self, watchdog: Watchdog) -> str | None:
+        """Notice a death and start again when it is time; return what to tell, if anything.
+
+        Raises:
+            GaveUp: it has died quickly too often.
+
+        """
+        now = time.monotonic()
+        if self.retry_at is not None:
+            if now >= self.retry_at:
+                self.start(watchdog)
+            return None
+        if self._process is None or self._process.poll() is None:
+            return None
+        watchdog.forget(self._process.pid)
+        ending = describe_end(self._process.returncode)
+        delay = self._patience.after_death(now - self._started, ending)
+        self.retry_at = now + delay
+        return f"{self.name} {ending}; starting it again in {delay:g} s"
+
+    def signal(self, number: int) -> None:
+        """Send a signal if it lives."""
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(number)
+
+
+def describe_end(status: int) -> str:
+    """Return how a process ended, as people say it."""
+    return f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"

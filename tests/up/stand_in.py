@@ -1,0 +1,60 @@
+"""Small stand-ins for the children: the parent's behaviour without the weight of the real ones.
+
+`stand_in.py ROLE [TRICK]`; what happened is appended to `<data>/events`, one line each.
+"""
+
+import http.server
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from provenance.up.gate import wait_at_gate
+
+DATA = Path(os.environ["PROVENANCE_DATA_DIR"])
+
+
+def note(event: str) -> None:
+    with (DATA / "events").open("a") as file:
+        file.write(f"{event} {os.getpid()}\n")
+
+
+class Ready(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/readyz" else 404)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def until_terminated(role: str, trick: str) -> None:
+    def end(number: int, frame: object) -> None:
+        note(f"{role}-terminated")
+        if trick != "stubborn":
+            sys.exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    note(f"{role}-started")
+    if role == "serve":
+        http.server.HTTPServer(("127.0.0.1", int(os.environ["PROVENANCE_PORT"])), Ready).serve_forever()
+    while True:
+        signal.pause()
+
+
+def main() -> None:
+    role, trick = sys.argv[1], "".join(sys.argv[2:])
+    assert wait_at_gate()
+    if trick == "fails":
+        note(f"{role}-failed")
+        sys.exit(5)
+    if role == "migrate":
+        note("migrated")
+        (DATA / "credentials.json").write_text(json.dumps({"apiKey": "pv_shown_once"}))
+    else:
+        until_terminated(role, trick)
+
+
+if __name__ == "__main__":
+    main()
