@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from provenance.cli.errors import Misused, Refused
-from provenance.cli.settings import KEYS, config_path, load_config, save_config
+from provenance.cli.settings import KEYS, config_path, load_config, resolve, save_config
 
 config = typer.Typer(help="Keep the server's address, the API key and the origin.", no_args_is_help=True)
 
@@ -50,12 +50,12 @@ def get(key: Key) -> None:
 
 @config.command("list")
 def list_() -> None:
-    """Print every setting, where it comes from, and the key masked."""
-    kept = load_config()
+    """Print every setting in force, where it comes from, and the key masked."""
+    kept, found = load_config(), resolve()
+    values = {"api-url": found.api_url, "api-key": found.api_key, "origin": found.origin}
     for key, variable in KEYS.items():
-        value = os.environ.get(variable) or kept.get(key)
         source = variable if os.environ.get(variable) else "file" if key in kept else "default"
-        typer.echo(f"{key}\t{_masked(key, value)}\t{source}")
+        typer.echo(f"{key}\t{_masked(key, values[key])}\t{source}")
 
 
 @config.command("path")

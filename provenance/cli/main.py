@@ -31,11 +31,14 @@ def _run(arguments: Sequence[str]) -> int:
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except CommandFailed as failure:
-        print(_label(), failure, file=sys.stderr)
+        print(_label(), _shown(failure), file=sys.stderr)
         code = failure.exit_code
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
+        code = 1
+    except OSError as error:
+        print(_label(), error, file=sys.stderr)
         code = 1
     return _flushed(code)
 
@@ -50,9 +53,16 @@ def _flushed(code: int) -> int:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if error.errno != errno.EPIPE:
-            print(_label(), f"cannot write the result: {error.strerror}", file=sys.stderr)
+            print(_label(), f"cannot write the result: {error}", file=sys.stderr)
         return code or 1
     return code
+
+
+def _shown(failure: CommandFailed) -> str:
+    """Return the message with control characters spelled out: it may quote what others recorded."""
+    from provenance.cli.terminal import plain
+
+    return "\n".join(plain(line) for line in str(failure).split("\n"))
 
 
 def _label() -> str:

@@ -106,12 +106,12 @@ class Delivery:
 
     def _patiently(self, items: list[Any]) -> Any:
         """Send until an answer comes; sending again is harmless, because every item carries its key."""
-        from provenance_client import ProvenanceError, read_batch
+        from provenance_client import ProvenanceError
 
         backoff, deadline = Backoff(LONGEST_PAUSE), time.monotonic() + self.patience
         while True:
             try:
-                results = read_batch(self.client.interactions.batch(items, mode="partial"))
+                results = self.client.interactions.batch(items, mode="partial")["items"]
             except ProvenanceError as error:
                 self._pause(error, backoff, deadline)
                 continue

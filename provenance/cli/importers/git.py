@@ -72,9 +72,11 @@ def repository_name(source: str) -> str:
 
     The same word other importers use.
     """
+    folder = Path(_answer(source, "rev-parse", "--absolute-git-dir").strip())
     remote = _answer(source, "config", "--default", "", "--get", "remote.origin.url").strip()
     found = _REMOTE.match(remote)
-    return found[1] if found else Path(source).resolve().name.removesuffix(".git")
+    own = folder.parent.name if folder.name == ".git" else folder.name.removesuffix(".git")
+    return found[1] if found else own
 
 
 def _record(repository: str, fields: list[str], paths: list[tuple[str, str]]) -> Record:

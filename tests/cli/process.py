@@ -1,0 +1,59 @@
+"""The command line as people run it: a process with its own home, stdout, stderr and exit code."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A person's shell: a home folder of its own and nothing of ours in the environment."""
+
+    home: Path
+    settings: Mapping[str, str]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        ours = ("PROVENANCE_", "XDG_", "GIT_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        folders = {f"XDG_{kind}_HOME": str(self.home / kind.lower()) for kind in ("CONFIG", "STATE", "DATA")}
+        quiet = {"PROVENANCE_DATA_DIR": str(self.home / "data"), "NO_COLOR": "1"}
+        kept.pop("COLUMNS", None)
+        return {**kept, "HOME": str(self.home), **folders, **quiet, **self.settings}
+
+    def run(
+        self, *arguments: str, stdin: str | bytes = b"", env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        done = subprocess.run(
+            [sys.executable, "-m", "provenance", *arguments],
+            input=given,
+            capture_output=True,
+            env={**self.environment, **(env or {})},
+            timeout=60,
+        )
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command that runs until it is stopped."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "provenance", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            env=self.environment,
+            text=True,
+        )
+
+
+def interrupt(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Press Ctrl-C and return the rest of what was printed."""
+    process.send_signal(signal.SIGINT)
+    return process.communicate(timeout=20)
