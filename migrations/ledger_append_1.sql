@@ -6,7 +6,8 @@
 -- Locks are taken in ascending order, and the caller runs nothing after this in its transaction.
 --
 -- Answers one row per entry: its number (or the number of the entry it repeats), the id of that row, and the verdict:
--- 'c' created, 's' a repeat with the same content, 'd' a repeat whose content differs.
+-- 'c' created, 's' a repeat with the same content, 'd' a repeat whose content differs. With p_all_or_nothing a single
+-- 'd' means that nothing was stored.
 CREATE FUNCTION ledger_append(
     p_workspace uuid[], p_id uuid[], p_resource_type uuid[], p_action uuid[], p_origin uuid[],
     p_resource text[], p_user text[], p_external text[], p_uow uuid[], p_span uuid[], p_parent uuid[],
@@ -14,7 +15,7 @@ CREATE FUNCTION ledger_append(
     p_actor_kind text[], p_sequence bigint[], p_risk text[], p_domain text[], p_corrects uuid[],
     p_content text[], p_salt bytea[], p_content_digest bytea[], p_resource_key bytea[], p_user_key bytea[],
     p_leaf bytea[], p_key bytea[], p_digest bytea[],
-    p_related_entry integer[], p_related_position integer[], p_related_resource text[]
+    p_related_entry integer[], p_related_position integer[], p_related_resource text[], p_all_or_nothing boolean
 ) RETURNS TABLE (number bigint, id uuid, verdict text)
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -44,6 +45,12 @@ BEGIN
                           WHEN coalesce(e.seen_digest, f.d) = e.d THEN 's' ELSE 'd' END ORDER BY e.at)
       INTO v_number, v_verdict
       FROM entry AS e LEFT JOIN fresh AS f ON f.at = e.first_at;
+
+    IF p_all_or_nothing AND 'd' = ANY (v_verdict) THEN
+        RETURN QUERY SELECT t.n, NULL::uuid, t.verdict
+                       FROM unnest(v_number, v_verdict) WITH ORDINALITY AS t(n, verdict, at) ORDER BY t.at;
+        RETURN;
+    END IF;
 
     INSERT INTO interactions (
         workspace_id, number, id, resource_type_id, action_id, origin_id, resource_id, user_id, external_reference,

@@ -109,7 +109,9 @@ async def admit(exchange: Exchange, access: Access, authenticate: Authenticate) 
 
 
 class Door:
-    """The outermost ASGI application."""
+    """The outermost ASGI application; ``framework`` is the one inside, for its state and its description."""
+
+    framework: Any
 
     def __init__(
         self,

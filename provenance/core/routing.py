@@ -145,8 +145,12 @@ def install_error_rendering(app: FastAPI) -> None:
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return _render(request, _named(error, request))
+        return _render(request, _named(error))
 
+    async def on_crash(request: Request, error: Exception) -> Response:
+        return _render(request, Problem("The server failed; the request id finds the cause in its log."))
+
+    app.add_exception_handler(Exception, on_crash)
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
@@ -160,11 +164,11 @@ def _render(request: Request, problem: Problem) -> Response:
     )
 
 
-def _named(error: HTTPException, request: Request) -> Problem:
+def _named(error: HTTPException) -> Problem:
     if error.status_code == 404:
-        return NotFound(f"There is nothing at {request.url.path[:200]}.")
+        return NotFound("There is nothing at this path.")
     if error.status_code == 405:
-        return MethodNotAllowed(f"{request.method[:20]} is not served here.", headers=error.headers)
+        return MethodNotAllowed("This path does not serve this method.", headers=error.headers)
     return Invalid(str(error.detail))
 
 

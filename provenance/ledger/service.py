@@ -52,7 +52,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 
 def record(tx: WriteTx, fact: Fact) -> None:
     """Note a fact in the transaction it belongs to: both commit or neither does."""
-    tx.recorded.append(fact)
+    tx.recorded.append(msgspec.structs.replace(fact, workspace_id=fact.workspace_id or tx.workspace_id))
 
 
 async def open_ledger(tx: WriteTx, workspace: str) -> None:
@@ -162,7 +162,7 @@ class Ledger:
         entries = []
         by_workspace: dict[uuid.UUID, list[Fact]] = {}
         for fact in tx.recorded:
-            by_workspace.setdefault(fact.workspace_id or tx.workspace_id, []).append(fact)
+            by_workspace.setdefault(fact.workspace_id, []).append(fact)
         for workspace_id, facts in sorted(by_workspace.items()):
             entries += await self._seal_facts(tx.inside(workspace_id), facts)
         await appending.append(tx, entries)

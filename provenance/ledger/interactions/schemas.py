@@ -1,11 +1,17 @@
 """What a client sends to record an interaction (spec/ledger.md, 2), and what it is told."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-ABSENT = Raw(b"null")
+_NULL = Raw(b"null")
+
+
+def absent() -> Raw:
+    """Return what a raw member reads when it is not sent (a factory, because JSON Schema can't show a raw default)."""
+    return _NULL
+
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=512)]
 Mnemonic = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -25,7 +31,7 @@ class PatchOperation(Struct, frozen=True, forbid_unknown_fields=True):
 
     op: Literal["add", "remove", "replace", "move", "copy", "test"]
     path: Annotated[str, Meta(pattern=r"^(/([^~]|~[01])*)*$")]
-    value: Raw = ABSENT
+    value: Raw = msgspec.field(default_factory=absent)
     from_: Annotated[str, Meta(pattern=r"^(/([^~]|~[01])*)*$")] | None = msgspec.field(default=None, name="from")
 
 
@@ -49,15 +55,15 @@ class InteractionCreate(Struct, rename="camel"):
     action_id: str | None = None
     origin: Mnemonic | None = None
     origin_id: str | None = None
-    interaction: Raw = ABSENT
+    interaction: Raw = msgspec.field(default_factory=absent)
     external_reference: Identifier | None = None
-    external_response: Raw = ABSENT
+    external_response: Raw = msgspec.field(default_factory=absent)
     user_id: Identifier | None = None
     sequence_index: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
     outcome: Outcome | None = None
     on_behalf_of: Annotated[list[Identifier], Meta(max_length=16)] | None = None
     related_resources: Annotated[list[RelatedResource], Meta(max_length=64)] | None = None
-    changes: Raw = ABSENT
+    changes: Raw = msgspec.field(default_factory=absent)
     corrects: str | None = None
     uow_id: str | None = None
     span_id: str | None = None
@@ -79,7 +85,7 @@ class BatchResult(Struct, rename="camel"):
     index: int
     status: Literal["created", "duplicate", "failed"]
     interaction_id: str | None
-    error: dict[str, object] | None = None
+    error: dict[str, Any] | None = None
 
 
 class BatchAnswer(Struct):

@@ -1,0 +1,55 @@
+"""Recording with typed events: ``audit.record(tx, event, …)`` wraps the ledger's primitive.
+
+An event's name is its row's words: ``api_key.created`` is recorded as API_KEY / CREATED (DESIGN section 5).
+"""
+
+import uuid
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from provenance.core.db import WriteTx
+from provenance.ledger.service import Fact
+from provenance.ledger.service import record as record_fact
+
+
+class Risk(StrEnum):
+    """How much an event deserves a look."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+def words_of(event: str) -> tuple[str, str]:
+    """Return the resource type and the action of an event's name."""
+    subject, _, verb = event.partition(".")
+    return subject.upper(), verb.upper()
+
+
+def record(
+    tx: WriteTx,
+    event: StrEnum,
+    resource_id: str,
+    data: Mapping[str, Any],
+    *,
+    risk: Risk = Risk.LOW,
+    outcome: str = "success",
+    user_id: str | None = None,
+    workspace_id: uuid.UUID | None = None,
+) -> None:
+    """Record an event in the transaction it belongs to. ``data`` holds ids and changed fields, never secrets."""
+    resource_type, action = words_of(event)
+    fact = Fact(
+        resource_type=resource_type,
+        action=action,
+        resource_id=resource_id,
+        data=dict(data),
+        risk=risk,
+        outcome=outcome,
+        user_id=user_id,
+        domain=resource_type.lower(),
+        workspace_id=workspace_id,
+    )
+    record_fact(tx, fact)

@@ -1,0 +1,89 @@
+"""The HTTP application: `create_app` puts the features, the hot dispatch and the door together."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from provenance import __version__, operations
+from provenance.bootstrap import first_start
+from provenance.core.door import Door
+from provenance.core.keyring import Keyring, load_master_key
+from provenance.core.routing import Route, install_error_rendering
+from provenance.core.settings import Settings
+from provenance.features import ROUTES
+from provenance.identity.service import KeyResolver
+from provenance.ledger.interactions import hot
+from provenance.ledger.interactions.batch import BATCH_BODY_LIMIT
+from provenance.ledger.service import Ledger
+from provenance.openapi import document
+
+log: Any = structlog.get_logger("main")
+
+
+def create_app(settings: Settings) -> Door:
+    """Build the application of one process.
+
+    ``settings.database_url`` must be set: the commands resolve the embedded server's address before.
+    """
+    assert settings.database_url is not None, "the command line resolves the database before it serves"
+    ledger = Ledger(settings, settings.database_url)
+    authenticate = KeyResolver(ledger.db)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        started = time.monotonic()
+        keyring = Keyring(await load_master_key(settings.data_dir, ledger.db), ledger.db)
+        ledger.use(keyring)
+        app.state.first = await first_start(settings, ledger)
+        ledger.start(keyring)
+        log.info("serving", seconds=round(time.monotonic() - started, 3), first_start=app.state.first is not None)
+        yield
+        await ledger.stop()
+        log.info("stopped")
+
+    app = FastAPI(
+        title="Provenance",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.settings, app.state.ledger, app.state.db = settings, ledger, ledger.db
+    app.state.authenticate = authenticate
+    app.router.route_class = Route
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    app.state.routers = [operations.router, *feature_routers()]
+    for router in app.state.routers:
+        app.include_router(router)
+    install_error_rendering(app)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["x-request-id", "retry-after"],
+        )
+    door = Door(
+        app,
+        hot=hot.handlers(ledger, authenticate) if settings.hot_dispatch else {},
+        body_limits={"/api/interactions/batch": BATCH_BODY_LIMIT},
+    )
+    door.framework = app
+    return door
+
+
+def feature_routers() -> list[APIRouter]:
+    """Return each router of `features.ROUTES` once, in its order."""
+    found: dict[str, APIRouter] = {}
+    for module in dict.fromkeys(ROUTES.values()):
+        found[module] = import_module(module).router
+    return list(found.values())

@@ -1,0 +1,68 @@
+"""Routes for those who run the server: health, readiness, metrics, the API's own description."""
+
+import asyncio
+import shutil
+from importlib.resources import files
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
+
+from provenance.core.errors import Unavailable
+from provenance.core.routing import Db, Route
+from provenance.migrate import head
+
+
+router = APIRouter(route_class=Route, tags=["operations"])
+
+
+@router.get("/healthz", operation_id="operations.healthz")
+async def healthz() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/api/health", operation_id="operations.health")
+async def health() -> dict[str, str]:
+    """The process answers (the path of the ledger's API)."""
+    return {"status": "ok"}
+
+
+class NotReady(Unavailable):
+    """The server answers but can't do its work yet."""
+
+    code = "not_ready"
+
+
+@router.get("/readyz", operation_id="operations.readyz")
+async def readyz(db: Db, request: Request) -> dict[str, str]:
+    """The server can take work: database reachable, schema current, disk not full."""
+    async with asyncio.timeout(5), db.housekeeping() as tx:
+        revision = (await tx.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
+    if revision != head():
+        raise NotReady("The database's schema is not current. Run: provenance migrate")
+    settings = request.app.state.settings
+    if settings.data_dir.exists() and shutil.disk_usage(settings.data_dir).free < settings.min_free_bytes:
+        raise NotReady("The disk of the data folder is nearly full. Writes are refused.", code="disk_full")
+    return {"status": "ready"}
+
+
+@router.get("/metrics", operation_id="operations.metrics", response_class=Response)
+async def metrics() -> Response:
+    """Figures for Prometheus."""
+    return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+@router.get("/docs/openapi.json", operation_id="operations.openapi")
+async def openapi(request: Request) -> Response:
+    """The OpenAPI 3.1 document of this server."""
+    return Response(msgspec.json.encode(request.app.openapi()), media_type="application/json")
+
+
+@router.get("/docs", operation_id="operations.docs", response_class=Response)
+async def docs() -> Response:
+    """The API on one page, readable without any other site."""
+    page = files("provenance").joinpath("docs.html").read_bytes()
+    policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
+    return Response(page, media_type="text/html", headers={"content-security-policy": policy})
