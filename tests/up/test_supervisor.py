@@ -1,0 +1,147 @@
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from provenance.postgres import EmbeddedPostgres, postmaster
+from tests.postgres.processes import alive, wait_until
+from tests.up.tree import tree
+
+
+class TestStart:
+    def test_says_what_to_open_and_shows_the_key_once(self, data_dir: Path) -> None:
+        with tree(data_dir) as first:
+            first.wait_ready()
+            assert f"http://localhost:{first.port}/docs" in first.printed
+            assert "pv_shown_once" in first.printed
+            assert str(data_dir / "credentials.json") in first.printed
+            assert 'export PATH="' in first.printed
+        with tree(data_dir) as second:
+            second.wait_ready()
+            assert "pv_shown_once" not in second.printed
+            assert str(data_dir / "credentials.json") in second.printed
+
+    def test_migrates_before_the_others_begin(self, data_dir: Path) -> None:
+        with tree(data_dir) as running:
+            running.wait_ready()
+            wait_until(lambda: len(running.events()) >= 3, 5)
+            assert running.events()[0] == "migrated"
+
+    def test_a_failing_migration_ends_it_with_the_reason(self, data_dir: Path) -> None:
+        with tree(data_dir, "migrate=fails") as running:
+            assert running.wait_end() == 1
+            assert "migrating the database ended with status 5" in running.printed
+            assert not EmbeddedPostgres(data_dir).status().running
+
+    def test_a_second_one_on_the_folder_is_refused_with_the_number_of_the_first(self, data_dir: Path) -> None:
+        with tree(data_dir) as first:
+            first.wait_ready()
+            with tree(data_dir) as second:
+                assert second.wait_end() == 1
+                assert f"in use by process {first.process.pid}" in second.printed
+            assert first.answers()
+
+    def test_a_taken_port_is_named(self, data_dir: Path) -> None:
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            with tree(data_dir, port=other.getsockname()[1]) as running:
+                assert running.wait_end() == 1
+                assert "--port" in running.printed
+
+    def test_with_a_database_of_ones_own_none_is_made(self, tmp_path: Path) -> None:
+        with tree(tmp_path, environment={"DATABASE_URL": "postgresql://elsewhere/db"}) as running:
+            running.wait_ready()
+            assert not (tmp_path / "postgres").exists()
+
+
+class TestStop:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    def test_stops_the_server_then_the_worker_then_the_database(
+        self, data_dir: Path, number: signal.Signals
+    ) -> None:
+        with tree(data_dir) as running:
+            running.wait_ready()
+            wait_until(lambda: len(running.events()) >= 3, 5)
+            below = running.descendants()
+            assert len(below) >= 5
+            running.process.send_signal(number)
+            assert running.wait_end() == 0
+            assert running.events()[-2:] == ["serve-terminated", "worker-terminated"]
+            assert not [pid for pid in below if alive(pid)]
+
+    def test_while_it_starts(self, tmp_path: Path) -> None:
+        with tree(tmp_path) as running:
+            wait_until(lambda: (tmp_path / "postgres.lock").exists(), 10)
+            running.process.terminate()
+            assert running.wait_end() == 0
+            assert not running.descendants()
+
+    def test_a_second_signal_does_not_wait_for_the_stubborn(self, data_dir: Path) -> None:
+        with tree(data_dir, "worker=stubborn") as running:
+            running.wait_ready()
+            wait_until(lambda: "worker-started" in running.events(), 5)
+            running.process.terminate()
+            wait_until(lambda: "worker-terminated" in running.events(), 5)
+            running.process.terminate()
+            assert running.wait_end(5) == 0
+            assert "worker did not end in time and is killed" in running.printed
+
+
+class TestDeaths:
+    @pytest.mark.parametrize("role", ["serve", "worker"])
+    def test_a_child_that_dies_is_started_again(self, data_dir: Path, role: str) -> None:
+        with tree(data_dir) as running:
+            running.wait_ready()
+            wait_until(lambda: len(running.events()) >= 3, 5)
+            os.kill(running.pid(role), signal.SIGKILL)
+            wait_until(lambda: running.events().count(f"{role}-started") == 2, 5)
+            wait_until(running.answers, 5)
+            assert f"{role} was ended by signal 9; starting it again" in running.printed
+
+    def test_three_quick_deaths_are_the_end(self, data_dir: Path) -> None:
+        with tree(data_dir, "worker=fails") as running:
+            assert running.wait_end() == 1
+            assert running.events().count("worker-failed") == 3
+            assert "worker ended with status 5, 3 times in a row" in running.printed
+            assert not running.descendants()
+
+    def test_a_dead_database_is_started_again(self, data_dir: Path) -> None:
+        with tree(data_dir) as running:
+            running.wait_ready()
+            first = EmbeddedPostgres(data_dir).status().pid
+            assert first is not None
+            os.kill(first, signal.SIGKILL)
+            wait_until(lambda: EmbeddedPostgres(data_dir).status().pid not in (None, first), 10)
+
+    @pytest.mark.parametrize("trick", ["", "worker=stubborn"])
+    def test_killing_the_parent_leaves_nothing_and_the_next_start_recovers(
+        self, data_dir: Path, trick: str
+    ) -> None:
+        with tree(data_dir, *filter(None, [trick])) as running:
+            running.wait_ready()
+            wait_until(lambda: len(running.events()) >= 3, 5)
+            below = running.descendants()
+            running.process.kill()
+            wait_until(lambda: not [pid for pid in below if alive(pid)], 10)
+            assert not postmaster.processes(data_dir / "postgres")
+        with tree(data_dir) as again:
+            again.wait_ready()
+
+    def test_killing_the_parent_and_the_watchdog_is_recovered_from(self, data_dir: Path) -> None:
+        with tree(data_dir) as running:
+            running.wait_ready()
+            watchdogs = [pid for pid in running.descendants() if b"watchdog" in _command_line(pid)]
+            assert len(watchdogs) == 1
+            os.kill(watchdogs[0], signal.SIGKILL)
+            wait_until(lambda: any(b"watchdog" in _command_line(pid) for pid in running.descendants()), 5)
+            assert running.answers()
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
