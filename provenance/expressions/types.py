@@ -32,12 +32,21 @@ class Type(StrEnum):
 def typed(value: Any) -> Any:
     """The JSON value with integral numbers as int and the rest as double: 750, 750.0 and 7.5e2 are one."""
     kind = type(value)
+    if kind is str:
+        return _text(value)
     if kind is float:
         return int(value) if value.is_integer() and abs(value) < 2**63 else value
     if kind is dict:
-        return {name: typed(member) for name, member in value.items()}
+        return {_text(name): typed(member) for name, member in value.items()}
     if kind is list or kind is tuple:
         return [typed(item) for item in value]
+    return value
+
+
+def _text(value: Any) -> Any:
+    """The text as it is; one with U+0000 is refused: the engine would compare only what stands before it."""
+    if isinstance(value, str) and "\x00" in value:
+        raise ExpressionError("a text with the character U+0000 cannot be compared")
     return value
 
 
@@ -82,7 +91,7 @@ READ_AS: Final[dict[Type, Callable[[Any], Any]]] = {
     Type.LIST: typed,
     Type.MAP: typed,
     Type.NUMBER: _number,
-    Type.STRING: _as_given,
+    Type.STRING: _text,
     Type.TIMESTAMP: _as_given,
 }
 """How the value of a variable is handed to the evaluator, which checks the types given as they are."""

@@ -196,6 +196,12 @@ class TestHolds:
         for amount in (2, 2.0, 2.5):
             assert holds("amount > 1 && amount > 1.5 && amount < 3.0", amount=amount)
 
+    def test_a_text_the_engine_would_cut_off(self) -> None:
+        for interaction in ("admin\x00", ["admin\x00"], {"role": "admin\x00"}, {"admin\x00": 1}):
+            assert not fails("interaction == 'admin'", interaction=interaction).missing
+        assert not fails("name == 'admin'", name="admin\x00").missing
+        assert holds("name != 'admin\\u0000'", name="admin")
+
     def test_a_bottomless_value(self) -> None:
         value: list[object] = []
         for _ in range(100_000):

@@ -6,13 +6,13 @@ import time
 
 import pytest
 import rfc8785
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from provenance.proof.bad_json import BadJson
 from provenance.proof.canonical import admit, canonical, canonical_string, is_canonical
 
-from .documents import hostile, texts, values
+from .documents import SAFE, hostile, texts, values
 
 RFC_8785_SECTION_3_2_2 = rb"""{
   "numbers": [333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001],
@@ -123,6 +123,16 @@ class TestAdmit:
         for text, path in ((number, "$"), (f'{{"a":[{number}]}}', "a[0]"), (f'{{"a":{number}}}', "a")):
             error = refused(text.encode())
             assert (error.code, error.path) == ("unsafe_integer", path)
+
+    @settings(max_examples=500)
+    @given(st.from_regex(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?", fullmatch=True))
+    def test_a_number_is_admitted_by_its_double_alone(self, number: str) -> None:
+        for text in (number, f"[{number}]", f'{{"a":{number},"b":"x"}}'):
+            try:
+                admitted = json.loads(admit(text.encode())) == json.loads(text)
+            except BadJson:
+                admitted = False
+            assert admitted is (abs(float(number)) <= SAFE)
 
     @pytest.mark.parametrize(
         "text",
