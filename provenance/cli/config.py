@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from provenance.cli.errors import Misused, Refused
-from provenance.cli.settings import KEYS, config_path, load_config, resolve, save_config
+from provenance.cli.settings import KEYS, config_path, key_id, load_config, resolve, save_config
 
 config = typer.Typer(help="Keep the server's address, the API key and the origin.", no_args_is_help=True)
 
@@ -85,5 +85,5 @@ def _masked(key: str, value: str | None) -> str:
         return "-"
     if key != "api-key":
         return value
-    prefix, _, secret = value.rpartition("_")
-    return f"{prefix}_…" if prefix and secret else "…"
+    public = key_id(value)
+    return f"{public}_…" if public else "…"

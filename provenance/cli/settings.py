@@ -25,6 +25,13 @@ class Connection:
     origin: str
 
 
+def key_id(api_key: str | None) -> str | None:
+    """Return a key's public part, `pv_<id>`, or None when it has no such form."""
+    prefix, _, rest = (api_key or "").partition("_")
+    name, _, secret = rest.partition("_")
+    return f"{prefix}_{name}" if prefix == "pv" and name and secret else None
+
+
 def config_path() -> Path:
     """Return the configuration file's place in the platform's config folder."""
     from platformdirs import user_config_path

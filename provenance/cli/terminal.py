@@ -73,6 +73,11 @@ def console(*, err: bool = False) -> "Console":
     )
 
 
+def coloured() -> bool:
+    """Tell whether stdout shows colours: on a terminal whose person did not decline them (NO_COLOR)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
 def badge(row: Row, kind: str) -> "Text":
     """Return the coloured badge of a row's `resourceType`, `action` or `origin`, with its icon."""
     from rich.text import Text
@@ -80,6 +85,8 @@ def badge(row: Row, kind: str) -> "Text":
     name = plain(row.get(f"{kind}Mnemonic") or "?")
     icon = row.get(f"{kind}Icon")
     label = f"{plain(icon)} {name}" if isinstance(icon, str) and _EMOJI.search(icon) else name
+    if not coloured():
+        return Text(label)
     font, background = row.get(f"{kind}FontColorHex"), row.get(f"{kind}BgColorHex")
     if not (isinstance(background, str) and _COLOUR.match(background)):
         return Text(label)

@@ -1,3 +1,5 @@
+import pytest
+
 from provenance.cli import terminal
 
 ROW = {
@@ -8,6 +10,12 @@ ROW = {
 }
 
 
+@pytest.fixture
+def colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "coloured", lambda: True)
+
+
+@pytest.mark.usefixtures("colours")
 class TestBadge:
     def test_takes_the_catalogues_colours_and_icon(self) -> None:
         badge = terminal.badge(ROW, "action")

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provenance.cli import strict_json
@@ -25,10 +26,17 @@ LONGEST_PAUSE = 10.0
 """Most seconds between two tries."""
 
 _SUSPECT = re.compile(r"\\u0000|\d{16}")
+_PLACE = re.compile(r"(?<![\w\]])\[\d+\]\.")
 _ITEM_AT_FAULT = frozenset({400, 409, 413})
 
-Sendable = tuple[Record, int]
-"""A record and its size on the wire in bytes."""
+
+@dataclass(frozen=True, slots=True)
+class Sendable:
+    """A record that the ledger could hold: its place in the chunk and its size on the wire in bytes."""
+
+    index: int
+    record: Record
+    size: int
 
 
 class Delivery:
@@ -53,28 +61,32 @@ class Delivery:
         self.settled = settled
         self.waiting = waiting
         self.patience = patience
+        self._faults: dict[int, str] = {}
 
     def send(self, records: Iterable[Record | Unreadable]) -> None:
         """Send everything. Raises ProvenanceError when the server refuses the caller or stays away."""
         for chunk in _chunks(records):
-            good = [sendable for sendable in map(self._checked, chunk) if sendable]
-            for group in _by_size(good):
-                self._deliver([record for record, _ in group])
+            self._faults = {}
+            checked = [self._checked(index, record) for index, record in enumerate(chunk)]
+            for group in _by_size([sendable for sendable in checked if sendable]):
+                self._deliver(group)
+            for index, reason in sorted(self._faults.items()):
+                self.progress.fail(chunk[index].where, reason)
             self.progress.position += len(chunk)
             self.settled(self.progress)
 
-    def _checked(self, record: Record | Unreadable) -> Sendable | None:
-        """Return the record with its size, or count it as failed when the ledger could not hold it."""
+    def _checked(self, index: int, record: Record | Unreadable) -> Sendable | None:
+        """Return the record ready to send, or note why the ledger could not hold it."""
         if isinstance(record, Unreadable):
-            self.progress.fail(record.where, record.reason)
+            self._faults[index] = record.reason
             return None
         size, reason = _weighed(record)
         if reason:
-            self.progress.fail(record.where, reason)
+            self._faults[index] = reason
             return None
-        return record, size
+        return Sendable(index, record, size)
 
-    def _deliver(self, group: list[Record]) -> None:
+    def _deliver(self, group: list[Sendable]) -> None:
         """Send one request's worth.
 
         Where the request as a whole is refused, halve it to find the one at fault.
@@ -82,12 +94,12 @@ class Delivery:
         from provenance_client import ProvenanceError
 
         try:
-            results = self._patiently([record.item for record in group])
+            results = self._patiently([sendable.record.item for sendable in group])
         except ProvenanceError as error:
             if error.status not in _ITEM_AT_FAULT:
                 raise
             if len(group) == 1:
-                self.progress.fail(group[0].where, str(error))
+                self._faults[group[0].index] = str(error)
                 return
             middle = len(group) // 2
             self._deliver(group[:middle])
@@ -96,13 +108,13 @@ class Delivery:
             for result in results:
                 self._count(group[result["index"]], result)
 
-    def _count(self, record: Record, result: Any) -> None:
+    def _count(self, sendable: Sendable, result: Any) -> None:
         if result["status"] == "created":
             self.progress.created += 1
         elif result["status"] == "duplicate":
             self.progress.duplicates += 1
         else:
-            self.progress.fail(record.where, _reason(result.get("error")))
+            self._faults[sendable.index] = _reason(result.get("error"))
 
     def _patiently(self, items: list[Any]) -> Any:
         """Send until an answer comes; sending again is harmless, because every item carries its key."""
@@ -143,11 +155,11 @@ def _by_size(sendables: list[Sendable]) -> Iterator[list[Sendable]]:
     group: list[Sendable] = []
     weight = 0
     for sendable in sendables:
-        if group and weight + sendable[1] > MOST_BYTES:
+        if group and weight + sendable.size > MOST_BYTES:
             yield group
             group, weight = [], 0
         group.append(sendable)
-        weight += sendable[1]
+        weight += sendable.size
     if group:
         yield group
 
@@ -172,4 +184,6 @@ def _reason(error: Any) -> str:
         return str(error or "refused without a reason")
     issues = "; ".join(f"{issue.get('path')}: {issue.get('issue')}" for issue in error.get("details") or ())
     text = str(error.get("detail") or error.get("message") or error.get("code") or error)
-    return f"{text} ({issues})" if issues and issues not in text else text
+    whole = f"{text} ({issues})" if issues and issues not in text else text
+    # The server counts within the request; the place in the source is what a person can look up.
+    return _PLACE.sub("", whole)

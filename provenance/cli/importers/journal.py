@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
-from provenance.cli.settings import Connection, write_private
+from provenance.cli.settings import Connection, key_id, write_private
 
 MOST_FAILURES = 1_000
 """Failures that are remembered with their reason; beyond it they are only counted."""
@@ -46,7 +46,7 @@ class Journal:
         from platformdirs import user_state_path
 
         # A key's public part stands for its workspace; the secret has no business in a file name.
-        workspace = (connection.api_key or "").rpartition("_")[0]
+        workspace = key_id(connection.api_key)
         identity = [importer, str(Path(source).resolve()), fingerprint, connection.api_url, workspace]
         name = sha256(json.dumps(identity).encode()).hexdigest()[:32]
         return cls(user_state_path("provenance", appauthor=False) / "imports" / f"{name}.json")
