@@ -1,4 +1,4 @@
-"""`python -m provenance.up [serve|worker|migrate]`: the parent, or one of its children."""
+"""`python -m provenance.up [serve|worker]`: the parent, or one of its children."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from provenance.postgres.watchdog import Watchdog, announced
 
 from .gate import VARIABLE, Gate
+from .processes import HOPELESS
 
 #: A life shorter than this is a quick death (seconds).
 QUICK = 10.0
@@ -17,13 +18,7 @@ TOO_MANY = 3
 
 
 class GaveUp(Exception):  # noqa: N818  (what happened, as everywhere in this code)
-    """A child died too often in too short a time."""
-
-    def __init__(self, name: str, ending: str) -> None:
-        super().__init__(
-            f"{name} {ending}, {TOO_MANY} times in a row within {QUICK:.0f} s of its start. "
-            "Its last words are above; `provenance doctor` looks for the usual causes."
-        )
+    """A child died too often in too short a time, or for a reason that another start does not cure."""
 
 
 class Patience:
@@ -42,7 +37,10 @@ class Patience:
         """
         self._quick_deaths = self._quick_deaths + 1 if lived < QUICK else 0
         if self._quick_deaths >= TOO_MANY:
-            raise GaveUp(self._name, ending)
+            raise GaveUp(
+                f"{self._name} {ending}, {TOO_MANY} times in a row within {QUICK:.0f} s of its start. "
+                "Its last words are above; `provenance doctor` looks for the usual causes."
+            )
         return 1.0 if self._quick_deaths == 2 else 0.5
 
 
@@ -87,7 +85,7 @@ class Child:
         """Notice a death and start again when it is time; return what to tell, if anything.
 
         Raises:
-            GaveUp: it has died quickly too often.
+            GaveUp: it has died quickly too often, or says that another start is of no use.
 
         """
         now = time.monotonic()
@@ -99,6 +97,8 @@ class Child:
             return None
         watchdog.forget(self._process.pid)
         ending = describe_end(self._process.returncode)
+        if self._process.returncode in HOPELESS:
+            raise GaveUp(f"{self.name} {HOPELESS[self._process.returncode]}; see above.")
         delay = self._patience.after_death(now - self._started, ending)
         self.retry_at = now + delay
         return f"{self.name} {ending}; starting it again in {delay:g} s"

@@ -1,6 +1,6 @@
 """A gate between the parent and a child: the child loads its libraries, then waits until it may begin.
 
-Loading takes a second and needs no database, so the children do it while the database is being made.
+Loading takes a second and needs no database, so `serve` does it while the database is being made.
 """
 
 from __future__ import annotations

@@ -12,12 +12,13 @@ from provenance.postgres import RootMode
 
 #: Tells a child which process is its parent.
 PARENT = "PROVENANCE_SUPERVISOR"
+#: Tells `serve` to bring the schema up to date before it answers.
+MIGRATE_FIRST = "PROVENANCE_MIGRATE_FIRST"
 
 
 class Programs(NamedTuple):
     """The command lines of the children."""
 
-    migrate: tuple[str, ...]
     serve: tuple[str, ...]
     worker: tuple[str, ...]
 
@@ -47,6 +48,7 @@ class Plan(NamedTuple):
             "PROVENANCE_HOST": self.host,
             "PROVENANCE_PORT": str(self.port),
             PARENT: str(os.getpid()),
+            MIGRATE_FIRST: "1",
         }
 
     @classmethod

@@ -1,23 +1,26 @@
-"""The bodies of the three children: `serve`, `worker`, `migrate`.
-
-Each loads its libraries first and then waits at the gate; without a gate it begins at once.
-"""
+"""The two children, `serve` and `worker`. Imports here stay few: the parent reads their statuses."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
+import traceback
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from .gate import wait_at_gate
-from .plan import PARENT
+from .plan import MIGRATE_FIRST, PARENT
 
 if TYPE_CHECKING:
     from provenance.core.settings import Settings
 
+#: Statuses after which another start is of no use, and what they say.
+WRONG_SETTINGS, NOT_MIGRATED = 2, 4
+HOPELESS = {
+    WRONG_SETTINGS: "cannot use its settings",
+    NOT_MIGRATED: "could not bring the database's schema up to date",
+}
 _PR_SET_PDEATHSIG = 1
 #: Less than the ten seconds the parent gives, so that the lanes can still empty (seconds).
 _GRACE = 8
@@ -28,19 +31,27 @@ def run_child(name: str) -> int:
     _die_with_parent()
     settings = _settings()
     if settings is None:
-        return 2
-    body = {"serve": serve, "worker": work, "migrate": migrate}[name]
+        return WRONG_SETTINGS
+    from provenance.core import logs
+
+    logs.configure(settings, name)
+    body = {"serve": serve, "worker": work}[name]
     return body(settings)
 
 
 def serve(settings: Settings) -> int:
-    """Answer HTTP and WebSocket until SIGTERM or SIGINT; return 0, or 3 when the application cannot start."""
+    """Answer HTTP and WebSocket until SIGTERM or SIGINT; return 0, or 3 when the application cannot start.
+
+    The libraries are loaded before the gate: that takes longer than making a database.
+    """
     import uvicorn
 
     from provenance.main import create_app
 
     if not wait_at_gate():
         return 0
+    if os.environ.pop(MIGRATE_FIRST, None) and not _migrate_apart(settings.database_url):
+        return NOT_MIGRATED
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
@@ -69,9 +80,6 @@ def work(settings: Settings) -> int:
 
     from provenance import worker
 
-    if not wait_at_gate():
-        return 0
-
     async def until_told() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -83,19 +91,23 @@ def work(settings: Settings) -> int:
     return 0
 
 
-def migrate(settings: Settings) -> int:
-    """Bring the schema up to date; return 0, or 2 without a database address."""
-    from provenance.features import load_tables
-    from provenance.migrate import upgrade
+def _migrate_apart(database_url: str | None) -> bool:
+    """Bring the schema up to date in a copy of this process, whose libraries go when it is done."""
+    assert database_url is not None
+    copy = os.fork()
+    if copy == 0:
+        status = 1
+        try:
+            from provenance.migrate import upgrade
 
-    load_tables()
-    if not wait_at_gate():
-        return 0
-    if settings.database_url is None:
-        print("error: DATABASE_URL is not set", file=sys.stderr)
-        return 2
-    upgrade(settings.database_url)
-    return 0
+            upgrade(database_url)
+            status = 0
+        except Exception:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]) == 0
 
 
 def _settings() -> Settings | None:
@@ -118,6 +130,8 @@ def _die_with_parent() -> None:
     parent = os.environ.get(PARENT)
     if parent is None or sys.platform != "linux":
         return
+    import ctypes
+
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != int(parent):
         sys.exit("the parent is gone")

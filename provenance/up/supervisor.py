@@ -14,7 +14,7 @@ from types import FrameType
 from provenance.postgres import EmbeddedPostgres, EmbeddedPostgresError
 from provenance.postgres.watchdog import Watchdog
 
-from .child import Child, GaveUp, Patience, describe_end
+from .child import Child, GaveUp, Patience
 from .gate import Gate
 from .greeting import CREDENTIALS, disk_warning, greeting, is_ready, port_is_taken
 from .plan import Plan
@@ -76,43 +76,22 @@ class Supervisor:
         self._first = not (plan.data_dir / CREDENTIALS).exists()
         self._warn_of_disk()
         environment = plan.child_environment(url)
-        migrate = Child("migrate", plan.programs.migrate, environment)
-        self._children = [
-            Child("serve", plan.programs.serve, environment),
-            Child("worker", plan.programs.worker, environment),
-        ]
-        # The children load their libraries while the database is made.
-        gates = [self._start_waiting(child) for child in (migrate, *self._children)]
+        serve = Child("serve", plan.programs.serve, environment)
+        self._worker = Child("worker", plan.programs.worker, environment)
+        self._children = [serve, self._worker]
+        # It loads its libraries while the database is made, which takes about as long.
+        gate = Gate()
+        serve.start(self._watchdog(), gate)
         if self._database:
             with self._may_be_interrupted():
                 self._database.start()
             self._database_started = time.monotonic()
-        gates[0].open()
-        self._finish(migrate)
-        for gate in gates[1:]:
-            gate.open()
+        gate.open()
 
     def _prepared_url(self) -> str:
         assert self._database is not None
         with self._may_be_interrupted():
             return self._database.prepare()
-
-    def _start_waiting(self, child: Child) -> Gate:
-        gate = Gate()
-        child.start(self._watchdog(), gate)
-        return gate
-
-    def _finish(self, migrate: Child) -> None:
-        pid = migrate.pid
-        while migrate.returncode is None:
-            self._pause(_LOOK_EVERY)
-            if self._asked_to_stop:
-                migrate.signal(signal.SIGTERM)
-                raise _Interrupted
-        if pid:
-            self._watchdog().forget(pid)
-        if migrate.returncode != 0:
-            raise _CannotStart(f"migrating the database {describe_end(migrate.returncode)}; see above.")
 
     def _keep_running(self) -> None:
         while not self._asked_to_stop:
@@ -141,6 +120,8 @@ class Supervisor:
     def _greet(self) -> None:
         if not self._greeted and is_ready(self._plan):
             self._greeted = True
+            # Not before: it needs the schema that `serve` has brought up to date, and a core to itself.
+            self._worker.start(self._watchdog())
             _say(greeting(self._plan, first=self._first))
 
     def _warn_of_disk(self) -> None:

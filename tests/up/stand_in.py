@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from provenance.up.gate import wait_at_gate
+from provenance.up.processes import NOT_MIGRATED
 
 DATA = Path(os.environ["PROVENANCE_DATA_DIR"])
 
@@ -49,11 +50,12 @@ def main() -> None:
     if trick == "fails":
         note(f"{role}-failed")
         sys.exit(5)
-    if role == "migrate":
-        note("migrated")
+    if trick == "unmigrated":
+        sys.exit(NOT_MIGRATED)
+    if role == "serve":
+        assert os.environ["PROVENANCE_MIGRATE_FIRST"] == "1"
         (DATA / "credentials.json").write_text(json.dumps({"apiKey": "pv_shown_once"}))
-    else:
-        until_terminated(role, trick)
+    until_terminated(role, trick)
 
 
 if __name__ == "__main__":

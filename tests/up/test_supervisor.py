@@ -23,16 +23,16 @@ class TestStart:
             assert "pv_shown_once" not in second.printed
             assert str(data_dir / "credentials.json") in second.printed
 
-    def test_migrates_before_the_others_begin(self, data_dir: Path) -> None:
+    def test_the_worker_begins_when_the_server_answers(self, data_dir: Path) -> None:
         with tree(data_dir) as running:
             running.wait_ready()
-            wait_until(lambda: len(running.events()) >= 3, 5)
-            assert running.events()[0] == "migrated"
+            wait_until(lambda: running.events() == ["serve-started", "worker-started"], 5)
 
-    def test_a_failing_migration_ends_it_with_the_reason(self, data_dir: Path) -> None:
-        with tree(data_dir, "migrate=fails") as running:
+    def test_a_failing_migration_ends_it_at_once_with_the_reason(self, data_dir: Path) -> None:
+        with tree(data_dir, "serve=unmigrated") as running:
             assert running.wait_end() == 1
-            assert "migrating the database ended with status 5" in running.printed
+            assert "serve could not bring the database's schema up to date" in running.printed
+            assert "starting it again" not in running.printed
             assert not EmbeddedPostgres(data_dir).status().running
 
     def test_a_second_one_on_the_folder_is_refused_with_the_number_of_the_first(self, data_dir: Path) -> None:
@@ -64,7 +64,7 @@ class TestStop:
     ) -> None:
         with tree(data_dir) as running:
             running.wait_ready()
-            wait_until(lambda: len(running.events()) >= 3, 5)
+            wait_until(lambda: len(running.events()) >= 2, 5)
             below = running.descendants()
             assert len(below) >= 5
             running.process.send_signal(number)
@@ -95,7 +95,7 @@ class TestDeaths:
     def test_a_child_that_dies_is_started_again(self, data_dir: Path, role: str) -> None:
         with tree(data_dir) as running:
             running.wait_ready()
-            wait_until(lambda: len(running.events()) >= 3, 5)
+            wait_until(lambda: len(running.events()) >= 2, 5)
             os.kill(running.pid(role), signal.SIGKILL)
             wait_until(lambda: running.events().count(f"{role}-started") == 2, 5)
             wait_until(running.answers, 5)
@@ -122,7 +122,7 @@ class TestDeaths:
     ) -> None:
         with tree(data_dir, *filter(None, [trick])) as running:
             running.wait_ready()
-            wait_until(lambda: len(running.events()) >= 3, 5)
+            wait_until(lambda: len(running.events()) >= 2, 5)
             below = running.descendants()
             running.process.kill()
             wait_until(lambda: not [pid for pid in below if alive(pid)], 10)
