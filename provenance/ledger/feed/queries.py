@@ -1,0 +1,235 @@
+"""Every statement of the feed: cursors, and the rows beyond them.
+
+A cursor's row is also the claim on it: whoever holds its lock feeds the handler, and a dead worker's ends
+with its transaction.
+"""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import func, literal_column, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from provenance.core.db import ReadTx, WriteTx
+from provenance.ledger.catalogue.cache import Catalogue
+from provenance.ledger.feed.handlers import Match, Row
+from provenance.ledger.tables import feed_cursors, interactions
+
+CHUNK_BYTES = 8 * 1024 * 1024
+"""Content of one chunk, beyond which it ends early; a single row may be larger."""
+
+_STORED = [interactions.c[name] for name in Row._fields if name in interactions.c]
+
+
+class Claim(NamedTuple):
+    """A cursor held by this transaction: the last number handled, failures since, and the highest number."""
+
+    number: int
+    failures: int
+    head: int
+
+
+class Chunk(NamedTuple):
+    """Rows beyond a cursor, in order; ``complete`` when no more of them lie in the range asked for."""
+
+    rows: list[Row]
+    complete: bool
+
+
+class Passing(NamedTuple):
+    """A handler of one event: its cursor, how far to look, and what it listens to."""
+
+    handler: str
+    after: int
+    upto: int
+    match: Match
+
+
+async def head(tx: ReadTx) -> int:
+    """Return the workspace's highest number; 0 when it has no row."""
+    highest = select(func.max(interactions.c.number)).where(interactions.c.workspace_id == tx.workspace_id)
+    return int((await tx.execute(highest)).scalar() or 0)
+
+
+async def claim(tx: WriteTx, handler: str) -> Claim | None:
+    """Lock the handler's cursor; None when another worker holds it, or there is none yet."""
+    highest = select(func.coalesce(func.max(interactions.c.number), 0)).where(
+        interactions.c.workspace_id == tx.workspace_id
+    )
+    query = (
+        select(feed_cursors.c.number, feed_cursors.c.failures, highest.scalar_subquery())
+        .where(feed_cursors.c.workspace_id == tx.workspace_id, feed_cursors.c.handler == handler)
+        .with_for_update(skip_locked=True, of=feed_cursors)
+    )
+    row = (await tx.execute(query)).first()
+    return None if row is None else Claim._make(row)
+
+
+async def chunk(
+    tx: ReadTx, catalogue: Catalogue, after: int, upto: int, limit: int, match: Match | None
+) -> Chunk:
+    """Return the rows with numbers above ``after`` up to ``upto`` that match, at most ``limit`` and 8 MiB."""
+    size = func.coalesce(func.octet_length(interactions.c.content), 0).label("size")
+    inner = select(*_STORED, size).where(
+        interactions.c.workspace_id == tx.workspace_id,
+        interactions.c.number > after,
+        interactions.c.number <= upto,
+    )
+    if match is not None:
+        inner = inner.where(
+            interactions.c.resource_type_id == match.resource_type_id,
+            interactions.c.action_id == match.action_id,
+        )
+        if match.platform_only:
+            inner = inner.where(interactions.c.platform)
+    found = inner.order_by(interactions.c.number).limit(limit).subquery("found")
+    before = (func.sum(found.c.size).over(order_by=found.c.number) - found.c.size).label("before")
+    weighed = select(*found.c, before, func.count().over().label("candidates")).subquery("weighed")
+    wanted = [weighed.c[column.name] for column in _STORED]
+    query = (
+        select(*wanted, weighed.c.candidates).where(weighed.c.before < CHUNK_BYTES).order_by(weighed.c.number)
+    )
+    records = (await tx.execute(query)).all()
+    candidates = records[0].candidates if records else 0
+    return Chunk(_rows(records, catalogue), complete=len(records) == candidates < limit)
+
+
+def _rows(records: Sequence[Any], catalogue: Catalogue) -> list[Row]:
+    words: dict[uuid.UUID, str] = {}
+    for record in records:
+        for word_id in (record.resource_type_id, record.action_id, record.origin_id):
+            if word_id not in words:
+                words[word_id] = catalogue.shown(word_id).mnemonic
+    types, actions, origins = (_STORED.index(interactions.c[f"{kind}_id"]) for kind in _WORDS)
+    return [
+        Row._make((*record[:-1], words[record[types]], words[record[actions]], words[record[origins]]))
+        for record in records
+    ]
+
+
+_WORDS = ("resource_type", "action", "origin")
+
+
+async def move(tx: WriteTx, handler: str, number: int, *, failures: int, error: str | None) -> None:
+    """Move a claimed cursor, and keep or clear the trace of its failures."""
+    await tx.execute(
+        update(feed_cursors)
+        .where(feed_cursors.c.workspace_id == tx.workspace_id, feed_cursors.c.handler == handler)
+        .values(number=number, failures=failures, error=error)
+    )
+
+
+async def note_failure(tx: WriteTx, handler: str, error: str) -> int:
+    """Count a failure whose transaction is gone; return the failures since the last success."""
+    query = (
+        update(feed_cursors)
+        .where(feed_cursors.c.workspace_id == tx.workspace_id, feed_cursors.c.handler == handler)
+        .values(failures=feed_cursors.c.failures + 1, error=error)
+        .returning(feed_cursors.c.failures)
+    )
+    return int((await tx.execute(query)).scalar() or 1)
+
+
+async def commit_lazily(tx: WriteTx) -> None:
+    """Don't wait for the disk at this commit: what a crash takes back, effects and cursor, is done again."""
+    await tx.execute(select(func.set_config("synchronous_commit", "off", literal_column("true"))))
+
+
+async def cursors(tx: WriteTx, handlers: Sequence[str]) -> dict[str, int]:
+    """Return the cursors of these handlers; those of handlers that are new here are made, at 0."""
+    query = select(feed_cursors.c.handler, feed_cursors.c.number).where(
+        feed_cursors.c.workspace_id == tx.workspace_id, feed_cursors.c.handler.in_(handlers)
+    )
+    found: dict[str, int] = {row.handler: row.number for row in await tx.execute(query)}
+    missing = [name for name in handlers if name not in found]
+    if missing:
+        fresh = [{"workspace_id": tx.workspace_id, "handler": name, "number": 0} for name in sorted(missing)]
+        await tx.execute(insert(feed_cursors).values(fresh).on_conflict_do_nothing())
+        found = {row.handler: row.number for row in await tx.execute(query)}
+    return found
+
+
+_NEXT = """
+SELECT h.handler, (SELECT i.number FROM interactions AS i
+                    WHERE i.workspace_id = $1 AND i.action_id = h.action AND i.resource_type_id = h.type
+                      AND i.number > h.after AND i.number <= h.upto AND (i.platform OR NOT h.platform_only)
+                    ORDER BY i.number LIMIT 1)
+  FROM unnest($2::text[], $3::uuid[], $4::uuid[], $5::boolean[], $6::bigint[], $7::bigint[])
+       AS h(handler, type, action, platform_only, after, upto)
+"""
+
+
+async def with_matches(tx: ReadTx, passing: list[Passing]) -> set[str]:
+    """Return which of these handlers have a row to be handed."""
+    columns = (
+        [each.handler for each in passing],
+        [each.match.resource_type_id for each in passing],
+        [each.match.action_id for each in passing],
+        [each.match.platform_only for each in passing],
+        [each.after for each in passing],
+        [each.upto for each in passing],
+    )
+    found: Sequence[Any] = (await tx.driver_sql(_NEXT, (tx.workspace_id, *columns))).all()
+    return {row[0] for row in found if row[1] is not None}
+
+
+_MOVE_ALONG = """
+UPDATE feed_cursors AS c SET number = free.upto
+  FROM (SELECT f.handler, p.after, p.upto FROM feed_cursors AS f
+          JOIN unnest($2::text[], $3::bigint[], $4::bigint[]) AS p(handler, after, upto)
+            ON p.handler = f.handler AND p.after = f.number
+         WHERE f.workspace_id = $1 ORDER BY f.handler FOR UPDATE OF f SKIP LOCKED) AS free
+ WHERE c.workspace_id = $1 AND c.handler = free.handler AND c.number = free.after
+"""
+
+
+async def pass_by(tx: WriteTx, moves: dict[str, tuple[int, int]]) -> None:
+    """Move cursors (handler → from, to) past rows not theirs, unless somebody moved or holds them."""
+    afters, uptos = [after for after, _ in moves.values()], [upto for _, upto in moves.values()]
+    await tx.driver_sql(_MOVE_ALONG, (tx.workspace_id, list(moves), afters, uptos))
+
+
+_BEHIND = """
+SELECT s.workspace_id,
+       coalesce(head.number > 0 AND cardinality($3::text[]) > (
+           SELECT count(*) FROM feed_cursors AS c
+            WHERE c.workspace_id = s.workspace_id AND c.handler = ANY($3) AND c.number >= head.number), false)
+  FROM (SELECT workspace_id FROM ledger_settings WHERE workspace_id > $1 ORDER BY workspace_id LIMIT $2) AS s
+  LEFT JOIN LATERAL (SELECT i.number FROM interactions AS i WHERE i.workspace_id = s.workspace_id
+                      ORDER BY i.number DESC LIMIT 1) AS head ON true
+ ORDER BY s.workspace_id
+"""
+
+
+async def behind(
+    tx: ReadTx, handlers: list[str], after: uuid.UUID, limit: int
+) -> tuple[list[uuid.UUID], uuid.UUID | None]:
+    """Return which of the next ``limit`` workspaces have rows not handled yet, and where to go on.
+
+    The second is None at the end. Reads across workspaces on purpose: the sweep is how new ones are noticed.
+    """
+    found: Sequence[Any] = (await tx.driver_sql(_BEHIND, (after, limit, handlers))).all()
+    return [row[0] for row in found if row[1]], found[-1][0] if len(found) == limit else None
+
+
+_START_NOW = """
+INSERT INTO feed_cursors (workspace_id, handler, number)
+SELECT s.workspace_id, $1, coalesce((SELECT i.number FROM interactions AS i
+                                     WHERE i.workspace_id = s.workspace_id ORDER BY i.number DESC LIMIT 1), 0)
+  FROM ledger_settings AS s ON CONFLICT DO NOTHING
+"""
+
+
+async def start_now(tx: WriteTx, handler: str) -> None:
+    """Let a handler that is new to this installation begin at the present, in every workspace there is.
+
+    The row under the nil workspace remembers that this was done: workspaces that come later begin at 0.
+    """
+    marker = (
+        insert(feed_cursors)
+        .values(workspace_id=uuid.UUID(int=0), handler=handler, number=tx.now)
+        .on_conflict_do_nothing()
+    )
+    if (await tx.execute(marker)).rowcount:
+        await tx.driver_sql(_START_NOW, (handler,))

@@ -1,0 +1,52 @@
+"""What happens when interactions arrive: their fields are counted."""
+
+import uuid
+from collections import Counter
+
+from provenance.core.db import WriteTx
+from provenance.ledger.feed import Row, on_batch
+from provenance.ledger.fields import queries
+from provenance.ledger.fields.queries import Seen
+from provenance.ledger.fields.walking import Field, count_fields
+
+PATHS_PER_PAIR = 500
+"""Most paths kept for one resource type and action; what comes later is not noticed."""
+
+Pair = tuple[uuid.UUID, uuid.UUID]
+
+
+@on_batch()
+async def discover(tx: WriteTx, rows: list[Row]) -> None:
+    """Count the fields of a chunk: one update of what is known, one insert of what is new."""
+    seen = seen_in(rows)
+    if not seen:
+        return
+    fresh = await queries.add_known(tx, seen)
+    if fresh:
+        kept = await queries.kept_paths(tx, [each[:2] for each in fresh])
+        admitted = [each for each in fresh if _admit(kept[each[:2]], each.path)]
+        if admitted:
+            await queries.keep(tx, admitted)
+
+
+def seen_in(rows: list[Row]) -> list[Seen]:
+    """Return what these rows hold, in the order of the table's key, so that nobody ever waits crosswise."""
+    counts: dict[Pair, Counter[Field]] = {}
+    last: dict[Pair, int] = {}
+    for row in rows:
+        pair = row.resource_type_id, row.action_id
+        last[pair] = row.number
+        count_fields(row.data(), counts.setdefault(pair, Counter()))
+    return sorted(
+        Seen(*pair, path, kind, count, last[pair])
+        for pair, fields in counts.items()
+        for (path, kind), count in fields.items()
+    )
+
+
+def _admit(kept: set[str], path: str) -> bool:
+    """Tell whether there is room for a path; a path that is kept has room for every type."""
+    if path not in kept and len(kept) >= PATHS_PER_PAIR:
+        return False
+    kept.add(path)
+    return True
