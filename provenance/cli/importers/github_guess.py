@@ -17,6 +17,8 @@ SIGNATURES: tuple[tuple[str, frozenset[str]], ...] = tuple(
         ("status", "sha context state"),
         ("deployment_review", "workflow_run reviewers since"),
         ("deployment_status", "deployment_status"),
+        ("workflow_job", "workflow_job"),
+        ("deployment", "deployment"),
         ("pull_request_review_comment", "pull_request comment"),
         ("pull_request_review_thread", "pull_request thread"),
         ("pull_request_review", "pull_request review"),
@@ -48,9 +50,9 @@ SIGNATURES: tuple[tuple[str, frozenset[str]], ...] = tuple(
 """The keys that only this event has among those further down; the first that fits is it."""
 
 OWN_KEY = (
-    *("check_run", "check_suite", "deployment", "discussion", "label", "marketplace_purchase", "member"),
+    *("check_run", "check_suite", "discussion", "label", "marketplace_purchase", "member"),
     *("merge_group", "milestone", "package", "project", "project_card", "project_column", "projects_v2_item"),
-    *("release", "security_advisory", "sponsorship", "workflow_job"),
+    *("release", "security_advisory", "sponsorship"),
 )
 """Events whose payload has a key of their own name."""
 
