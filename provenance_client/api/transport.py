@@ -28,15 +28,18 @@ class SyncTransport:
         self._http = httpx.Client(timeout=timeout, trust_env=not settings.is_local)
 
     def run(self, request: Request[T]) -> T:
-        """Send and read.
+        """Send and read. Raises a `ProvenanceError` for every answer outside 2xx, and for no answer."""
+        return cast(T, read_answer(self._send(request)))
 
-        Raises a `ProvenanceError` subclass for every answer outside 2xx and for no answer.
-        """
+    def exchange(self, request: Request[Any]) -> bytes:
+        """Send, and give a 2xx answer's body unread. Raises as `run` does."""
+        return successful(self._send(request)).content
+
+    def _send(self, request: Request[Any]) -> httpx.Response:
         try:
-            response = self._http.request(**_spell(self.settings, request))
+            return self._http.request(**_spell(self.settings, request))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _no_answer(self.settings, error) from error
-        return cast(T, read_answer(response))
 
     def close(self) -> None:
         """Close the connections."""
@@ -96,9 +99,7 @@ def _no_answer(settings: ClientSettings, error: Exception) -> Unreachable:
 
 def read_answer(response: httpx.Response) -> Any:
     """The JSON of a 2xx answer (None without a body). Raises the error class of its status otherwise."""
-    if not response.is_success:
-        raise _refusal(response)
-    if not response.content:
+    if not successful(response).content:
         return None
     try:
         return json.loads(response.content)
@@ -108,6 +109,13 @@ def read_answer(response: httpx.Response) -> Any:
             code="unexpected_answer",
             status=response.status_code,
         ) from error
+
+
+def successful(response: httpx.Response) -> httpx.Response:
+    """The response itself when it is 2xx. Raises the error class of its status otherwise."""
+    if not response.is_success:
+        raise _refusal(response)
+    return response
 
 
 def _refusal(response: httpx.Response) -> Exception:

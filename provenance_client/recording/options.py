@@ -47,8 +47,8 @@ class Options:
     on_full: OnFull = "raise"
     max_spool_rows: int = 100_000
     max_spool_bytes: int = 256 * 1024 * 1024
-    batch_rows: int = 500
-    linger: float = 0.02
+    batch_rows: int = 1_000
+    linger: float = 0.05
     timeout: float = 30.0
     adopt_every: float = 30.0
     exit_timeout: float = 2.0

@@ -12,6 +12,7 @@ import random
 import sqlite3
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from provenance_client.recording.dead_letters import DeadLetters
 from provenance_client.recording.folder import HeldSpool, SpoolFolder
 from provenance_client.recording.options import Options
 from provenance_client.recording.spool import Batch, Spool
+from provenance_client.recording.verdict import REFUSED, UNANSWERED, Result, Totals, read_results, read_totals
 
 log = logging.getLogger(__name__)
 BATCH_BYTES = 1024 * 1024
@@ -112,7 +114,7 @@ class Sender:
                 busy = self._round()
             except Exception as error:
                 # A full disk, a damaged file: whatever it is, the thread must live to send the rest later.
-                log.warning("sending failed: %s", error, exc_info=True)
+                log.warning("sending failed", exc_info=self._failures == 0)
                 self._back_off(ServerError(str(error), code="sender_failed"))
                 continue
             if not busy:
@@ -120,17 +122,18 @@ class Sender:
         self._let_go()
 
     def _round(self) -> bool:
-        """One batch of each spool. Whether there may be more."""
+        """One batch of each spool. Whether there is enough left to go on at once."""
         if time.monotonic() >= self._next_adoption:
             self._adopt()
-        busy = [self._send_from(held.spool) for held in (self.own, *self.adopted)]
+        for held in (self.own, *self.adopted):
+            self._send_from(held.spool)
         with self.disk:
-            for held, had_some in zip(tuple(self.adopted), busy[1:], strict=True):
-                if not had_some:
+            for held in tuple(self.adopted):
+                if held.spool.rows == 0:
                     self.adopted.remove(held)
                     held.close()
             self.own.spool.checkpoint()
-        return any(busy)
+        return bool(self.adopted) or self.own.spool.rows >= (1 if self._flushing else self._batch_rows)
 
     def _adopt(self) -> None:
         self._next_adoption = time.monotonic() + self._options.adopt_every
@@ -139,60 +142,66 @@ class Sender:
             self.adopted += found
         self.counts.adopted += sum(held.spool.rows for held in found)
 
-    def _send_from(self, spool: Spool) -> bool:
-        """Send the oldest of a spool. Whether there was anything."""
+    def _send_from(self, spool: Spool) -> None:
+        """Send the oldest of a spool, if any waits."""
         if self._stopping.is_set():
-            return False
+            return
         with self.disk:
             batch = spool.batch(self._batch_rows, BATCH_BYTES)
-        if not batch.numbers:
-            return False
+        if batch is None:
+            return
         try:
-            results = self._post(batch)
+            answer = self._post(batch)
         except (InvalidRequest, TooLarge, Conflict) as error:
             self._divide(spool, batch, error)
+            return
         except ProvenanceError as error:
             self._back_off(error)
-        else:
-            self._settle(spool, batch, results)
-        return True
+            return
+        self._settle(spool, batch, answer)
 
-    def _post(self, batch: Batch) -> dict[int, dict[str, Any]]:
-        content = f'{{"items":[{batch.bodies}]}}'.encode()
-        request: Request[Any] = Request("POST", "/interactions/batch", (("mode", "partial"),), JSON, content)
-        return _by_index(self._transport.run(request))
+    def _post(self, batch: Batch) -> bytes:
+        request: Request[Any] = Request(
+            "POST", "/interactions/batch", (("mode", "partial"),), JSON, batch.content
+        )
+        return self._transport.exchange(request)
 
-    def _settle(self, spool: Spool, batch: Batch, results: dict[int, dict[str, Any]]) -> None:
+    def _settle(self, spool: Spool, batch: Batch, answer: bytes) -> None:
         """Drop what was stored, bury what was refused, keep what the server could not do now."""
-        kept: list[int] = []
-        trouble: ProvenanceError | None = None
+        totals = read_totals(answer)
+        if totals.created + totals.duplicates == batch.count:
+            with self.disk:
+                self._forget(spool, batch, totals)
+            self._went_well()
+        else:
+            self._settle_each(spool, batch, read_results(answer))
+
+    def _settle_each(self, spool: Spool, batch: Batch, results: dict[int, Result]) -> None:
+        failed = {
+            number: results.get(index, UNANSWERED).error or REFUSED
+            for index, number in enumerate(batch.numbers)
+            if results.get(index, UNANSWERED).status == "failed"
+        }
+        passing = {number: problem for number, problem in failed.items() if problem.is_passing}
+        duplicates = sum(result.status == "duplicate" for result in results.values())
+        stored = Totals(batch.count - len(failed) - duplicates, duplicates)
         with self.disk:
-            for index, number in enumerate(batch.numbers):
-                result = results.get(index, _UNANSWERED)
-                if result["status"] == "failed":
-                    error = _item_error(result)
-                    if _is_passing(error):
-                        kept.append(number)
-                        trouble = error
-                    else:
-                        self._bury(spool, number, error)
-                else:
-                    self.counts.sent += 1
-                    self.counts.duplicates += result["status"] == "duplicate"
-            self._forget(spool, batch, kept)
-        if trouble:
-            self._back_off(trouble)
+            for number in failed.keys() - passing.keys():
+                self._bury(spool, number, failed[number].error())
+            self._forget(spool, batch, stored, passing.keys())
+        if passing:
+            self._back_off(next(iter(passing.values())).error())
         else:
             self._went_well()
 
     def _divide(self, spool: Spool, batch: Batch, error: ProvenanceError) -> None:
         """The request as a whole was refused: find the one item it is about by halves."""
-        if len(batch.numbers) > 1:
-            self._batch_rows = len(batch.numbers) // 2
+        if batch.count > 1:
+            self._batch_rows = batch.count // 2
             return
         with self.disk:
             self._bury(spool, batch.numbers[0], error)
-            self._forget(spool, batch, [])
+            self._forget(spool, batch, Totals())
         self._went_well()
 
     def _bury(self, spool: Spool, number: int, error: ProvenanceError) -> None:
@@ -201,10 +210,10 @@ class Sender:
         log.warning("an interaction was refused for good: %s", error)
         self._dead.add(spool.body(number), status=error.status, code=error.code, detail=error.detail)
 
-    def _forget(self, spool: Spool, batch: Batch, kept: list[int]) -> None:
-        size = batch.size - sum(len(spool.body(number).encode()) for number in kept)
-        staying = frozenset(kept)
-        spool.discard([number for number in batch.numbers if number not in staying], size)
+    def _forget(self, spool: Spool, batch: Batch, stored: Totals, keep: Collection[int] = ()) -> None:
+        spool.discard(batch, keep)
+        self.counts.sent += stored.created + stored.duplicates
+        self.counts.duplicates += stored.duplicates
         with self._settled:
             self._settled.notify_all()
 
@@ -231,12 +240,10 @@ class Sender:
             self._hurry.wait(jitter * min(longest, _FIRST_DELAY * 2 ** min(self._failures, 16)))
 
     def _wait(self) -> None:
-        """Until something is appended or adoption is due.
-
-        Then a moment more, for company in the same request.
-        """
-        until_adoption = max(0.0, self._next_adoption - time.monotonic())
-        if self._work.wait(until_adoption) and not self._flushing:
+        """Until there is something to send or adoption is due; then a moment more, for company on the way."""
+        if self.own.spool.rows == 0:
+            self._work.wait(max(0.0, self._next_adoption - time.monotonic()))
+        if self.own.spool.rows and not self._flushing and not self._stopping.is_set():
             self._hurry.clear()
             self._hurry.wait(self._options.linger)
 
@@ -247,28 +254,3 @@ class Sender:
         self._transport.close()
         with self._settled:
             self._settled.notify_all()
-
-
-_UNANSWERED: dict[str, Any] = {"status": "failed", "error": {"status": 500, "detail": "no result"}}
-
-
-def _by_index(answer: Any) -> dict[int, dict[str, Any]]:
-    items = answer.get("items") if isinstance(answer, dict) else answer
-    if not isinstance(items, list):
-        raise ServerError("the batch was answered without results", code="unexpected_answer")
-    return {int(item["index"]): item for item in items}
-
-
-def _item_error(result: dict[str, Any]) -> ProvenanceError:
-    error = result.get("error")
-    said = error if isinstance(error, dict) else {"detail": error}
-    return ProvenanceError(
-        str(said.get("detail") or "refused"),
-        code=said.get("code"),
-        status=said.get("status"),
-        retry_after=said.get("retryAfter"),
-    )
-
-
-def _is_passing(error: ProvenanceError) -> bool:
-    return error.status is not None and (error.status == 429 or error.status >= 500)

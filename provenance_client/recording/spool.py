@@ -10,37 +10,46 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from provenance_client.errors import SpoolError, SpoolFull
 
 SpoolSync = Literal["normal", "full"]
 FORMAT = 1
-_PAGE = 4096
+_PAGE = 2048
 _SLICE_ROWS, _SLICE_BYTES = 100, 128 * 1024
 _CHECKPOINT_BYTES = 4 * 1024 * 1024
-_WAL_LIMIT_BYTES = 16 * 1024 * 1024
+_WAL_LIMIT_BYTES = 64 * 1024 * 1024
 _TABLE = """CREATE TABLE IF NOT EXISTS spool
     (number INTEGER PRIMARY KEY, size INTEGER NOT NULL, body TEXT NOT NULL)"""
 _TOTALS = "SELECT count(*), coalesce(sum(size), 0), coalesce(max(number), 0) FROM spool"
 _APPEND = "INSERT INTO spool (number, size, body) VALUES (?, ?, ?)"
-_BATCH = """SELECT group_concat(number), group_concat(body), sum(size) FROM spool WHERE number <=
-    (SELECT max(number) FROM
+# The whole batch in one step of SQLite: every step gives up the interpreter lock, and in a busy program each
+# may wait milliseconds to get it back. The size stands before the body: adding up sizes reads no bodies.
+_BATCH = """SELECT count(*), coalesce(sum(size), 0), group_concat(number),
+        CAST('{"items":[' || group_concat(body) || ']}' AS BLOB)
+    FROM spool WHERE number <= (SELECT max(number) FROM
         (SELECT number, sum(size) OVER (ORDER BY number) AS upto, row_number() OVER (ORDER BY number) AS place
          FROM (SELECT number, size FROM spool ORDER BY number LIMIT ?))
      WHERE upto <= ? OR place = 1)"""
 
 
-class Batch(NamedTuple):
-    """The oldest waiting interactions.
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The oldest waiting interactions: how many, their bytes, their numbers as text, the request's body."""
 
-    Their numbers, their bodies joined by commas, and the bodies' bytes.
-    """
-
-    numbers: list[int]
-    bodies: str
+    count: int
     size: int
+    listed: str
+    content: bytes
+
+    @property
+    def numbers(self) -> list[int]:
+        """The items' numbers, in the order of the body."""
+        return [int(number) for number in self.listed.split(",")]
 
 
 class Spool:
@@ -82,15 +91,11 @@ class Spool:
             self.size += len(body)
             self._written += len(body) + _PAGE
 
-    def batch(self, max_rows: int, max_bytes: int) -> Batch:
-        """The oldest waiting items, at most so many and so large, but one if any waits."""
+    def batch(self, max_rows: int, max_bytes: int) -> Batch | None:
+        """The oldest waiting items, at most so many and so large, but one if any waits; None if none does."""
         with self._reading:
-            # One step of SQLite for the whole batch. Each step gives up the interpreter lock, and in a busy
-            # program every one of them may wait milliseconds to get it back.
-            numbers, bodies, size = self._reader.execute(_BATCH, (max_rows, max_bytes)).fetchone()
-        if not numbers:
-            return Batch([], "", 0)
-        return Batch([int(number) for number in numbers.split(",")], bodies, size)
+            found = Batch(*self._reader.execute(_BATCH, (max_rows, max_bytes)).fetchone())
+        return found if found.count else None
 
     def body(self, number: int) -> str:
         """The body of one waiting item."""
@@ -105,12 +110,14 @@ class Spool:
             (number,) = self._reader.execute("SELECT min(number) FROM spool").fetchone()
         return beyond if number is None else int(number)
 
-    def discard(self, numbers: list[int], size: int) -> None:
-        """Forget these items, `size` bytes together.
+    def discard(self, batch: Batch, keep: Collection[int] = ()) -> None:
+        """Forget the items of a batch except the numbers in `keep`.
 
         In slices, so that a caller's append waits for a fraction of a millisecond at most.
         """
-        step = max(1, min(_SLICE_ROWS, len(numbers) * _SLICE_BYTES // max(size, 1)))
+        kept_bytes = sum(len(self.body(number).encode()) for number in keep)
+        numbers = [number for number in batch.numbers if number not in keep] if keep else batch.numbers
+        step = max(1, min(_SLICE_ROWS, batch.count * _SLICE_BYTES // batch.size))
         for start in range(0, len(numbers), step):
             part = numbers[start : start + step]
             marks = ",".join("?" * len(part))
@@ -118,8 +125,8 @@ class Spool:
                 self._writer.execute(f"DELETE FROM spool WHERE number IN ({marks})", part)  # noqa: S608
                 self.rows -= len(part)
         with self._lock:
-            self.size -= size
-            self._written += size + len(numbers) * _PAGE // 4
+            self.size -= batch.size - kept_bytes
+            self._written += batch.size + batch.count * _PAGE // 4
 
     def checkpoint(self) -> None:
         """Bring a grown write-ahead log home. For the sender's thread: this waits for the disk."""
@@ -156,6 +163,7 @@ class Spool:
 
 def _connect(path: Path, sync: SpoolSync) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+    connection.execute(f"PRAGMA page_size={_PAGE}")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL" if sync == "full" else "PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA wal_autocheckpoint=0")
