@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.process import Shell
+from tests.cli.process import Person, Shell
 from tests.cli.stand_in import StandIn, listening
+from tests.conftest import Running, Tenant
 
 KEY = "pv_standin_0123456789abcdef"
 
@@ -28,3 +29,11 @@ def stand_in_shell(tmp_path: Path, stand_in: StandIn) -> Iterator[Shell]:
     """A shell whose server is the stand-in."""
     with listening(stand_in) as url:
         yield Shell(tmp_path, {"PROVENANCE_API_URL": url, "PROVENANCE_API_KEY": KEY})
+
+
+@pytest.fixture
+def person(tmp_path: Path, app: Running, workspace: Tenant) -> Person:
+    """Somebody whose shell knows the run's server and a key of a fresh workspace."""
+    return Person(
+        Shell(tmp_path, {"PROVENANCE_API_URL": f"{app.url}/api", "PROVENANCE_API_KEY": workspace.key})
+    )

@@ -1,5 +1,7 @@
 """The command line as people run it: a process with its own home, stdout, stderr and exit code."""
 
+import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -57,3 +60,27 @@ def interrupt(process: subprocess.Popen[str]) -> tuple[str, str]:
     """Press Ctrl-C and return the rest of what was printed."""
     process.send_signal(signal.SIGINT)
     return process.communicate(timeout=20)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody at a shell; commands are awaited, because the server lives in the test's own event loop."""
+
+    shell: Shell
+
+    async def run(
+        self, *arguments: str, stdin: str | bytes = b"", env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, whatever that is."""
+        return await asyncio.to_thread(self.shell.run, *arguments, stdin=stdin, env=env)
+
+    async def get(self, *arguments: str, stdin: str | bytes = b"") -> str:
+        """Run a command that succeeds without a word on stderr, and return what it prints."""
+        done = await self.run(*arguments, stdin=stdin)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    async def rows(self, *arguments: str) -> list[dict[str, Any]]:
+        """Run a search and return its rows."""
+        lines = (await self.get("search", *arguments, "--ndjson")).splitlines()
+        return [json.loads(line) for line in lines]
