@@ -1,7 +1,7 @@
 """A guard over the disk: writes are refused while there is still room for the database to stay up.
 
-PostgreSQL ends when it cannot extend its write-ahead log, and takes every reader with it. So the server says 503 a
-little earlier (DESIGN decision 1), and reads go on.
+PostgreSQL ends when it cannot extend its write-ahead log, and takes every reader with it. So the server says
+503 a little earlier (DESIGN decision 1), and reads go on.
 """
 
 import os
@@ -47,6 +47,6 @@ class DiskGuard:
         if self._min_free_bytes and self.free_bytes < self._min_free_bytes:
             raise DiskFull(
                 f"The server's disk is nearly full: {self._free >> 20:,} MB are free, writes need "
-                f"{self._min_free_bytes >> 20:,} MB. Nothing was stored; free some space, then send it again.",
+                f"{self._min_free_bytes >> 20:,} MB. Nothing was stored; free some space, and send it again.",
                 retry_after=10,
             )
