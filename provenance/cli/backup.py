@@ -37,28 +37,25 @@ def dump(url: str, target: Path) -> int:
     """
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        output = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except OSError as error:
         raise Misused(f"cannot write {target}: {error.strerror}") from error
+    # By name: into its standard output it writes the table of contents without the places of the contents.
+    options = ["--format=custom", "--no-owner", "--no-privileges", "--verbose", f"--file={unfinished}"]
     try:
-        command = [
-            binaries().program("pg_dump"),
-            "--format=custom",
-            "--no-owner",
-            "--no-privileges",
-            "--verbose",
-        ]
         with subprocess.Popen(  # noqa: S603  (our own binary)
-            command, stdout=output, stderr=subprocess.PIPE, env=client_environment(url), text=True
+            [binaries().program("pg_dump"), *options],
+            stderr=subprocess.PIPE,
+            env=client_environment(url),
+            text=True,
         ) as process:
             words = _report(process, unfinished)
         if process.returncode != 0:
             raise Refused(f"pg_dump ended with status {process.returncode}:\n{words}")
-        os.fsync(output)
+        # `pg_dump` has synced the content; the name is the last thing.
         unfinished.replace(target)
         return target.stat().st_size
     finally:
-        os.close(output)
         unfinished.unlink(missing_ok=True)
 
 

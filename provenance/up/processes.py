@@ -74,20 +74,11 @@ def serve(settings: Settings) -> int:
 
 def work(settings: Settings) -> int:
     """Run the background processes until SIGTERM or SIGINT; return 0."""
-    import asyncio
-
     import uvloop
 
     from provenance import worker
 
-    async def until_told() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        await worker.run(settings, stop)
-
-    uvloop.run(until_told())
+    uvloop.run(worker.run(settings))
     return 0
 
 

@@ -142,9 +142,7 @@ class TestDoctor:
     def test_a_sound_installation(self, data: Path) -> None:
         result = provenance("doctor", "--data", str(data), "--port", str(free_port()))
         assert result.returncode == 0, result.stdout
-        found = {
-            line.split("  ")[0].split(maxsplit=1)[1]: line.split()[0] for line in result.stdout.splitlines()
-        }
+        found = {line[8:20].strip(): line[:8].strip() for line in result.stdout.splitlines()}
         assert found == dict.fromkeys(
             [
                 "Python",

@@ -5,11 +5,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.postgres.processes import alive, supervisor, wait_until
-from tests.postgres.sql import fetch
 
 from provenance.postgres import EmbeddedPostgres, FolderInUse, StartFailed, postmaster, reach
 from provenance.postgres.errors import DurabilityMismatch, WrongMajor
+from tests.postgres.processes import alive, supervisor, wait_until
+from tests.postgres.sql import fetch
 
 
 class TestStart:

@@ -12,6 +12,12 @@ from pathlib import Path
 
 from tests.postgres.processes import alive, wait_until
 
+#: Nothing of the person or machine that runs the tests.
+CLEAN = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith(("PROVENANCE_", "DATABASE_URL", "PUBLIC_URL"))
+}
 RUN_UP = str(Path(__file__).with_name("run_up.py"))
 
 
@@ -28,15 +34,14 @@ class Tree:
     def __init__(
         self, data: Path, port: int, *tricks: str, environment: dict[str, str] | None = None
     ) -> None:
+        self.watch(data, port, [sys.executable, RUN_UP, str(data), str(port), *tricks], environment or {})
+
+    def watch(self, data: Path, port: int, command: list[str], environment: dict[str, str]) -> None:
         self.data = data
         self.port = port
         self.printed = ""
         self.process = subprocess.Popen(
-            [sys.executable, RUN_UP, str(data), str(port), *tricks],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, **(environment or {})},
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**CLEAN, **environment}
         )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
