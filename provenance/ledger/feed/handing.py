@@ -152,5 +152,5 @@ def _log(handler: Handler, workspace_id: uuid.UUID, error: Exception, handed: Ha
         workspace_id=str(workspace_id),
         error=describe(error),
         retry_seconds=handed.backoff,
-        stack=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+        stack="\n".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames),
     )
