@@ -1,0 +1,88 @@
+"""Routes that list interactions and read one."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from provenance.core.errors import Invalid
+from provenance.core.pagination import PageRequest
+from provenance.core.routing import Db, Reader, Route
+from provenance.ledger.dependencies import RunningLedger
+from provenance.ledger.interactions import listing
+from provenance.ledger.interactions.filters import Filters
+from provenance.ledger.interactions.listing import Asked
+
+router = APIRouter(route_class=Route, tags=["interactions"])
+
+_REPEATABLE = {"resourceId", "resourceType", "resourceTypeId", "action", "actionId", "origin", "originId"}
+_ROW = {"$ref": "#/components/schemas/Interaction"}
+
+
+def json_answer(description: str, schema: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI entry of an answer whose body is written as bytes."""
+    return {200: {"description": description, "content": {"application/json": {"schema": schema}}}}
+
+
+def page_of(items: dict[str, Any]) -> dict[str, Any]:
+    """Return the OpenAPI schema of the envelope around a list of ``items``."""
+    pagination = {"$ref": "#/components/schemas/Pagination"}
+    return {
+        "type": "object",
+        "properties": {"data": {"type": "array", "items": items}, "pagination": pagination},
+        "required": ["data", "pagination"],
+    }
+
+
+def given_once(request: Request) -> None:
+    """Refuse a filter that is given twice with different values: one of them would be dropped in silence."""
+    known: Sequence[str] = [*Filters.model_json_schema()["properties"], "from", "to", *_PAGING]
+    for name in known:
+        if name not in _REPEATABLE and len(set(request.query_params.getlist(name))) > 1:
+            raise Invalid.at(name, "is given more than once")
+
+
+_PAGING = ("page", "limit", "pageSize", "order", "cursor")
+Order = Annotated[
+    Literal["asc", "desc"], Query(description="By number; with a date, by createdDate and number.")
+]
+CursorText = Annotated[
+    str | None, Query(description="nextCursor of the page before; good for the same filters and order.")
+]
+
+
+@router.get(
+    "/api/interactions",
+    operation_id="interactions.list",
+    response_class=Response,
+    responses=json_answer("One page, newest first.", page_of(_ROW)),
+    dependencies=[Depends(given_once)],
+)
+async def list_interactions(
+    actor: Reader,
+    db: Db,
+    ledger: RunningLedger,
+    filters: Annotated[Filters, Query()],
+    asked: PageRequest,
+    order: Order = "desc",
+    cursor: CursorText = None,
+) -> Response:
+    """Interactions that satisfy every filter given, newest first."""
+    keys = await ledger.keyring.of(actor.workspace_id)
+    wanted = Asked(asked.page, asked.limit, asked.offset, order == "desc", cursor)
+    async with db.read(actor) as tx:
+        body = await listing.page(tx, ledger.catalogues, keys, filters, wanted)
+    return Response(body, media_type="application/json")
+
+
+@router.get(
+    "/api/interactions/{interaction_id}",
+    operation_id="interactions.get",
+    response_class=Response,
+    responses=json_answer("The row.", _ROW),
+)
+async def get(interaction_id: str, actor: Reader, db: Db, ledger: RunningLedger) -> Response:
+    """One interaction by its id."""
+    async with db.read(actor) as tx:
+        body = await listing.one(tx, ledger.catalogues, interaction_id)
+    return Response(body, media_type="application/json")
