@@ -1,7 +1,6 @@
 """The server's own commands, in real processes on a real data folder."""
 
 import json
-import os
 import shutil
 import stat
 import subprocess
@@ -13,8 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from provenance.postgres import EmbeddedPostgres
+from provenance.postgres import EmbeddedPostgres, reach
 from tests.postgres.processes import alive, wait_until
+from tests.postgres.sql import fetch
 from tests.up.tree import CLEAN, Tree, free_port
 
 
@@ -47,12 +47,12 @@ class Up(Tree):
         with self.client as client:
             return client.post("/api/interactions", json=body).status_code
 
-    def tracked(self, resource: str) -> int:
-        with self.client as client:
-            total: int = client.get("/api/interactions", params={"resourceId": resource}).json()[
-                "pagination"
-            ]["total"]
-            return total
+
+async def tracked(data: Path, resource: str) -> int:
+    """How many interactions of a resource the folder's database holds, whether or not its server runs."""
+    with reach(data) as dsn:
+        found: int = await fetch(dsn, "SELECT count(*) FROM interactions WHERE resource_id = $1", resource)
+    return found
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def data(installation: Path, tmp_path: Path) -> Path:
 
 
 class TestUp:
-    def test_from_nothing_to_a_recorded_interaction_that_survives_kill_9(self, tmp_path: Path) -> None:
+    async def test_from_nothing_to_a_recorded_interaction_that_survives_kill_9(self, tmp_path: Path) -> None:
         data = tmp_path / "data"
         with up(data) as running:
             running.wait_ready()
@@ -91,20 +91,27 @@ class TestUp:
             below = running.descendants()
             running.process.kill()
             wait_until(lambda: not [pid for pid in below if alive(pid)], 10)
-        with up(data) as again:
-            again.wait_ready()
-            assert again.tracked("user-1") == 1
-            assert key not in again.printed
+        assert await tracked(data, "user-1") == 1
 
-    def test_ctrl_c_stops_everything_quietly(self, data: Path) -> None:
+    async def test_while_it_runs_a_backup_is_made_a_restore_refused_and_a_stop_is_quiet(
+        self, data: Path, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "all.backup"
         with up(data) as running:
             running.wait_ready()
             wait_until(lambda: '"working"' in running.printed, 20)
+            assert provenance("backup", str(file), "--data", str(data)).returncode == 0
+            refused = provenance("restore", str(file), "--data", str(data), "--force")
+            assert refused.returncode == 1
+            assert "other connections" in refused.stderr
+            assert running.track("user-2") == 201
             below = running.descendants()
             running.process.terminate()
             assert running.wait_end() == 0
             assert not [pid for pid in below if alive(pid)]
             assert "Traceback" not in running.printed
+            assert json.loads((data / "credentials.json").read_text())["apiKey"] not in running.printed
+        assert await tracked(data, "user-2") == 1
 
     def test_a_wrong_setting_is_named_without_its_value(self, data: Path) -> None:
         with up(data, PROVENANCE_POOL_SIZE="canary-7") as running:
@@ -182,53 +189,37 @@ class TestDoctor:
 
 
 class TestBackupAndRestore:
-    def test_there_and_back(self, data: Path, tmp_path: Path) -> None:
-        file = tmp_path / "all.backup"
+    async def test_there_and_back(self, data: Path, tmp_path: Path) -> None:
+        file, other = tmp_path / "all.backup", tmp_path / "other"
         written = provenance("backup", str(file), "--data", str(data))
         assert written.returncode == 0, written.stderr
         assert "does not contain the master key" in written.stderr
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert [path.name for path in tmp_path.iterdir() if "backup" in path.name] == ["all.backup"]
-
-        other = tmp_path / "other"
         assert provenance("restore", str(file), "--data", str(other)).returncode == 0
-        shutil.copy(data / "master.key", other)
-        shutil.copy(data / "credentials.json", other)
-        with up(other) as running:
-            running.wait_ready()
-            assert running.tracked("user-1") == 1
-            assert running.track("user-2") == 201
+        assert await tracked(other, "user-1") == 1
 
-    def test_a_database_with_content_is_replaced_only_by_force(self, data: Path, tmp_path: Path) -> None:
-        file = tmp_path / "all.backup"
-        assert provenance("backup", str(file), "--data", str(data)).returncode == 0
-        refused = provenance("restore", str(file), "--data", str(data))
-        assert refused.returncode == 1
-        assert "--force" in refused.stderr
-        forced = provenance("restore", str(file), "--data", str(data), "--force")
-        assert forced.returncode == 0, forced.stderr
-        assert provenance("doctor", "--data", str(data), "--port", str(free_port())).returncode == 0
-
-    def test_a_damaged_file_changes_nothing(self, data: Path, tmp_path: Path) -> None:
-        file = tmp_path / "all.backup"
-        assert provenance("backup", str(file), "--data", str(data)).returncode == 0
-        os.truncate(file, file.stat().st_size - 2000)
-        result = provenance("restore", str(file), "--data", str(data), "--force")
-        assert result.returncode == 1
-        assert "changed nothing" in result.stderr
-        with up(data) as running:
-            running.wait_ready()
-            assert running.tracked("user-1") == 1
-
-    def test_while_everything_runs(self, data: Path, tmp_path: Path) -> None:
-        file = tmp_path / "all.backup"
-        with up(data) as running:
-            running.wait_ready()
+    async def test_a_database_with_content_is_replaced_only_by_force_and_only_whole(
+        self, data: Path, tmp_path: Path
+    ) -> None:
+        file, damaged = tmp_path / "all.backup", tmp_path / "damaged.backup"
+        with EmbeddedPostgres(data):
             assert provenance("backup", str(file), "--data", str(data)).returncode == 0
-            refused = provenance("restore", str(file), "--data", str(data), "--force")
+            damaged.write_bytes(file.read_bytes()[: -file.stat().st_size // 20])
+            half = provenance("restore", str(damaged), "--data", str(data), "--force")
+            assert half.returncode == 1
+            assert "changed nothing" in half.stderr
+            assert await tracked(data, "user-1") == 1
+            refused = provenance("restore", str(file), "--data", str(data))
             assert refused.returncode == 1
-            assert "other connections" in refused.stderr
-            assert running.tracked("user-1") == 1
+            assert "--force" in refused.stderr
+            with reach(data) as dsn:
+                await fetch(dsn, "CREATE TABLE of_a_newer_version AS SELECT 1")
+            forced = provenance("restore", str(file), "--data", str(data), "--force")
+            assert forced.returncode == 0, forced.stderr
+            assert await tracked(data, "user-1") == 1
+            with reach(data) as dsn:
+                assert await fetch(dsn, "SELECT to_regclass('of_a_newer_version')") is None
 
     def test_something_else_is_no_backup(self, data: Path, tmp_path: Path) -> None:
         file = tmp_path / "letter.txt"
