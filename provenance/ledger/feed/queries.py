@@ -19,6 +19,7 @@ from provenance.ledger.tables import feed_cursors, interactions
 CHUNK_BYTES = 8 * 1024 * 1024
 """Content of one chunk, beyond which it ends early; a single row may be larger."""
 
+_IDS = slice(Row._fields.index("resource_type_id"), Row._fields.index("origin_id") + 1)
 _STORED = [interactions.c[name] for name in Row._fields if name in interactions.c]
 
 
@@ -96,19 +97,15 @@ async def chunk(
 
 
 def _rows(records: Sequence[Any], catalogue: Catalogue) -> list[Row]:
-    words: dict[uuid.UUID, str] = {}
+    words: dict[tuple[uuid.UUID, ...], tuple[str, ...]] = {}
+    rows = []
     for record in records:
-        for word_id in (record.resource_type_id, record.action_id, record.origin_id):
-            if word_id not in words:
-                words[word_id] = catalogue.shown(word_id).mnemonic
-    types, actions, origins = (_STORED.index(interactions.c[f"{kind}_id"]) for kind in _WORDS)
-    return [
-        Row._make((*record[:-1], words[record[types]], words[record[actions]], words[record[origins]]))
-        for record in records
-    ]
-
-
-_WORDS = ("resource_type", "action", "origin")
+        ids = record[_IDS]
+        named = words.get(ids)
+        if named is None:
+            named = words[ids] = tuple(catalogue.shown(word_id).mnemonic for word_id in ids)
+        rows.append(Row._make(record[:-1] + named))
+    return rows
 
 
 async def move(tx: WriteTx, handler: str, number: int, *, failures: int, error: str | None) -> None:

@@ -1,13 +1,12 @@
 """What happens when interactions arrive: their fields are counted."""
 
 import uuid
-from collections import Counter
 
 from provenance.core.db import WriteTx
 from provenance.ledger.feed import Row, on_batch
 from provenance.ledger.fields import queries
 from provenance.ledger.fields.queries import Seen
-from provenance.ledger.fields.walking import Field, count_fields
+from provenance.ledger.fields.walking import Fields
 
 PATHS_PER_PAIR = 500
 """Most paths kept for one resource type and action; what comes later is not noticed."""
@@ -31,16 +30,19 @@ async def discover(tx: WriteTx, rows: list[Row]) -> None:
 
 def seen_in(rows: list[Row]) -> list[Seen]:
     """Return what these rows hold, in the order of the table's key, so that nobody ever waits crosswise."""
-    counts: dict[Pair, Counter[Field]] = {}
+    fields: dict[Pair, Fields] = {}
     last: dict[Pair, int] = {}
     for row in rows:
         pair = row.resource_type_id, row.action_id
+        found = fields.get(pair)
+        if found is None:
+            found = fields[pair] = Fields()
+        found.add(row.data())
         last[pair] = row.number
-        count_fields(row.data(), counts.setdefault(pair, Counter()))
     return sorted(
-        Seen(*pair, path, kind, count, last[pair])
-        for pair, fields in counts.items()
-        for (path, kind), count in fields.items()
+        Seen(*pair, path, kind, times, last[pair])
+        for pair, found in fields.items()
+        for path, kind, times in found
     )
 
 

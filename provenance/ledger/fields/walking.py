@@ -1,51 +1,70 @@
 """Walking through documents: which paths they hold, how often, with which types of values."""
 
-from collections import Counter
-from collections.abc import Iterable
-from functools import lru_cache
-from itertools import repeat
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from provenance.ledger.fields.paths import MAX_BYTES, MAX_SEGMENTS, key
 
-Field = tuple[str, str]
-"""A path and a JSON type: null, boolean, number, string, object or array."""
-
-MAX_VALUES = 2_000
-"""Values looked at in one document; what lies beyond is not counted."""
+MEMBERS = 500
+"""Members looked at in one object, in canonical order."""
+ELEMENTS = 100
+"""Elements looked at in one array, from its beginning."""
 
 _TYPES = {bool: "boolean", int: "number", float: "number", str: "string", dict: "object", list: "array"}
 
 
-def count_fields(document: dict[str, Any], counts: Counter[Field]) -> None:
-    """Add the paths of one document to the counts: one for every value, elements of arrays each for itself.
+class Fields:
+    """The fields of many documents as a tree: a node for each place, so that a walk writes no path.
 
-    Paths deeper than eight keys or longer than 400 bytes are left out.
+    Counted is every value seen: elements of an array each for itself, all at the one place behind ``[]``.
     """
-    left = MAX_VALUES
-    pending: list[tuple[str, dict[str, Any] | list[Any], int]] = [("", document, 1)]
-    while pending:
-        prefix, container, depth = pending.pop()
-        for path, value in members(prefix, container):
-            if left == 0:
-                return
-            left -= 1
-            if path:
-                kind = _TYPES.get(type(value), "null")
-                counts[path, kind] += 1
-                if value and depth < MAX_SEGMENTS and kind in ("object", "array"):
-                    pending.append((path, value, depth + 1))
 
+    __slots__ = ("_elements", "_members", "_types")
 
-def members(prefix: str, container: dict[str, Any] | list[Any]) -> Iterable[tuple[str, Any]]:
-    """Return the paths and values of what a container holds."""
-    if isinstance(container, list):
-        return zip(repeat(prefix + "[]"), container, strict=False)
-    return [(joined(prefix, name), value) for name, value in container.items()]
+    def __init__(self) -> None:
+        """Start with nothing seen."""
+        self._types: dict[type, int] = {}
+        self._members: dict[str, Fields] = {}
+        self._elements: Fields | None = None
 
+    def add(self, document: dict[str, Any], depth: int = MAX_SEGMENTS) -> None:
+        """Count the fields of an object, at most eight keys deep."""
+        members = self._members
+        for name, value in islice(document.items(), MEMBERS) if len(document) > MEMBERS else document.items():
+            place = members.get(name)
+            if place is None:
+                place = members[name] = Fields()
+            place._count(value, depth)
 
-@lru_cache(maxsize=16_384)
-def joined(prefix: str, name: str) -> str:
-    """Return the path of a key below a prefix; empty when it is too long to be kept."""
-    path = f"{prefix}.{key(name)}" if prefix else key(name)
-    return path if len(path.encode()) <= MAX_BYTES else ""
+    def _count(self, value: Any, depth: int) -> None:
+        kind = type(value)
+        types = self._types
+        types[kind] = types.get(kind, 0) + 1
+        if kind is dict and depth > 1:
+            self.add(value, depth - 1)
+        elif kind is list and depth > 1 and value:
+            elements = self._elements
+            if elements is None:
+                elements = self._elements = Fields()
+            for element in value[:ELEMENTS]:
+                elements._count(element, depth - 1)
+
+    def __iter__(self) -> Iterator[tuple[str, str, int]]:
+        """Iterate over path, JSON type and count; paths longer than 400 bytes are left out with all below."""
+        for name, place in self._members.items():
+            yield from place._written(key(name))
+
+    def _written(self, path: str) -> Iterator[tuple[str, str, int]]:
+        if len(path.encode()) > MAX_BYTES:
+            return
+        counts: dict[str, int] = {}
+        for kind, times in self._types.items():
+            name = _TYPES.get(kind, "null")
+            counts[name] = counts.get(name, 0) + times
+        for name, times in counts.items():
+            yield path, name, times
+        for name, place in self._members.items():
+            yield from place._written(f"{path}.{key(name)}")
+        if self._elements is not None:
+            yield from self._elements._written(f"{path}[]")
