@@ -5,19 +5,19 @@
 
 from importlib import import_module
 
-ROUTES: dict[str, str] = {
-    "/api/resource-types": "provenance.ledger.catalogue.routes",
-    "/api/actions": "provenance.ledger.catalogue.routes",
-    "/api/origins": "provenance.ledger.catalogue.routes",
-    "/api/interactions": "provenance.ledger.interactions.routes",
-#    "/api/activity": "provenance.ledger.activity.routes",
-#    "/api/traces": "provenance.ledger.traces.routes",
-#    "/api/timeline": "provenance.ledger.traces.routes",
-#    "/api/interaction-fields": "provenance.ledger.fields.routes",
-#    "/api/analytics": "provenance.ledger.analytics.routes",
-    "/platform/queue": "provenance.ledger.queue.routes",
+ROUTES: dict[str, tuple[str, ...]] = {
+    "/api/resource-types": ("provenance.ledger.catalogue.routes",),
+    "/api/actions": ("provenance.ledger.catalogue.routes",),
+    "/api/origins": ("provenance.ledger.catalogue.routes",),
+    "/api/interactions": ("provenance.ledger.interactions.routes", "provenance.ledger.interactions.listing_routes"),
+    #    "/api/activity": ("provenance.ledger.activity.routes",),
+    #    "/api/traces": ("provenance.ledger.traces.routes",),
+    #    "/api/timeline": ("provenance.ledger.traces.routes",),
+    #    "/api/interaction-fields": ("provenance.ledger.fields.routes",),
+    #    "/api/analytics": ("provenance.ledger.analytics.routes",),
+    "/platform/queue": ("provenance.ledger.queue.routes",),
 }
-"""URL prefix → the module whose ``router`` serves it."""
+"""URL prefix → the modules whose ``router`` serves it."""
 
 TABLES = (
     "provenance.core.keyring",

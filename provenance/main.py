@@ -1,5 +1,6 @@
 """The HTTP application: `create_app` puts the features, the hot dispatch and the door together."""
 
+import gc
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -42,6 +43,7 @@ def create_app(settings: Settings) -> Door:
         ledger.use(keyring)
         app.state.first = await first_start(settings, ledger)
         ledger.start(keyring)
+        _settle_memory()
         log.info("serving", seconds=round(time.monotonic() - started, 3), first_start=app.state.first is not None)
         yield
         await ledger.stop()
@@ -81,9 +83,18 @@ def create_app(settings: Settings) -> Door:
     return door
 
 
+def _settle_memory() -> None:
+    """Take what lives for ever out of the collector's sight, and let it look less often.
+
+    A request makes no cycles, so full collections under load only find the same live objects again; they took a
+    fifth of the time of a busy process.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 def feature_routers() -> list[APIRouter]:
     """Return each router of `features.ROUTES` once, in its order."""
-    found: dict[str, APIRouter] = {}
-    for module in dict.fromkeys(ROUTES.values()):
-        found[module] = import_module(module).router
-    return list(found.values())
+    modules = dict.fromkeys(module for served in ROUTES.values() for module in served)
+    return [import_module(module).router for module in modules]

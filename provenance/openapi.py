@@ -151,7 +151,7 @@ def _build(app: FastAPI) -> dict[str, Any]:
     }
     for route in declared_routes(app):
         if route.include_in_schema:
-            for method in route.methods:
+            for method in route.methods or ():
                 _complete(built["paths"][route.path_format][method.lower()], route)
     return built
 

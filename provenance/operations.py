@@ -1,7 +1,6 @@
 """Routes for those who run the server: health, readiness, metrics, the API's own description."""
 
 import asyncio
-import shutil
 from importlib.resources import files
 
 import msgspec
@@ -13,6 +12,9 @@ from provenance.core.errors import Unavailable
 from provenance.core.routing import Db, Route
 from provenance.migrate import head
 
+_PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
+)
 
 router = APIRouter(route_class=Route, tags=["operations"])
 
@@ -42,9 +44,7 @@ async def readyz(db: Db, request: Request) -> dict[str, str]:
         revision = (await tx.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
     if revision != head():
         raise NotReady("The database's schema is not current. Run: provenance migrate")
-    settings = request.app.state.settings
-    if settings.data_dir.exists() and shutil.disk_usage(settings.data_dir).free < settings.min_free_bytes:
-        raise NotReady("The disk of the data folder is nearly full. Writes are refused.", code="disk_full")
+    request.app.state.ledger.guard.ensure()
     return {"status": "ready"}
 
 
@@ -64,5 +64,7 @@ async def openapi(request: Request) -> Response:
 async def docs() -> Response:
     """The API on one page, readable without any other site."""
     page = files("provenance").joinpath("docs.html").read_bytes()
-    policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
+    policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
+    )
     return Response(page, media_type="text/html", headers={"content-security-policy": policy})

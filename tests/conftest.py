@@ -87,7 +87,14 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     """Run a server in this process, on a real socket, for as long as the block lasts."""
     door = create_app(settings)
     config = uvicorn.Config(
-        door, port=0, loop="none", http="httptools", ws="none", access_log=False, log_config=None, date_header=False
+        door,
+        port=0,
+        loop="none",
+        http="httptools",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        date_header=False,
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
@@ -133,9 +140,7 @@ async def make_tenant_of(ledger: Ledger, scopes: tuple[str, ...] = ALL_SCOPES, *
             found = ids.decode("ws", into)
             assert found is not None
             workspace_id, wire_id = found, into
-        await identity.create_key(
-            tx.inside(workspace_id), key, name="test", scopes=scopes, created_by="system"
-        )
+        await identity.create_key(tx.inside(workspace_id), key, name="test", scopes=scopes, created_by="system")
     return Tenant(wire_id, key.text)
 
 

@@ -40,9 +40,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("modified_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_catalogue")),
-        sa.UniqueConstraint(
-            "workspace_id", "kind", "folded", name=op.f("uq_catalogue_workspace_id_kind_folded")
-        ),
+        sa.UniqueConstraint("workspace_id", "kind", "folded", name=op.f("uq_catalogue_workspace_id_kind_folded")),
     )
     op.create_table(
         "data_keys",
@@ -85,9 +83,7 @@ def upgrade() -> None:
         sa.Column("workspace_id", sa.Uuid(), nullable=False),
         sa.Column("key", sa.LargeBinary(), nullable=False, comment="HMAC of the dedupe key, 16 bytes"),
         sa.Column("number", sa.BigInteger(), nullable=False),
-        sa.Column(
-            "digest", sa.LargeBinary(), nullable=False, comment="HMAC of what the client sent, 16 bytes"
-        ),
+        sa.Column("digest", sa.LargeBinary(), nullable=False, comment="HMAC of what the client sent, 16 bytes"),
         sa.PrimaryKeyConstraint("workspace_id", "key", name=op.f("pk_interaction_keys")),
     )
     op.create_table(
@@ -142,9 +138,7 @@ def upgrade() -> None:
             "autovacuum_analyze_scale_factor": "0.05",
         },
     )
-    op.create_index(
-        "ix_interactions_action", "interactions", ["workspace_id", "action_id", "number"], unique=False
-    )
+    op.create_index("ix_interactions_action", "interactions", ["workspace_id", "action_id", "number"], unique=False)
     op.create_index(
         "ix_interactions_external",
         "interactions",
@@ -152,9 +146,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("external_reference IS NOT NULL"),
     )
-    op.create_index(
-        "ix_interactions_occurred", "interactions", ["workspace_id", "occurred_at", "number"], unique=False
-    )
+    op.create_index("ix_interactions_occurred", "interactions", ["workspace_id", "occurred_at", "number"], unique=False)
     op.create_index(
         "ix_interactions_platform",
         "interactions",
@@ -162,9 +154,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("platform"),
     )
-    op.create_index(
-        "ix_interactions_resource", "interactions", ["workspace_id", "resource_id", "number"], unique=False
-    )
+    op.create_index("ix_interactions_resource", "interactions", ["workspace_id", "resource_id", "number"], unique=False)
     op.create_index(
         "ix_interactions_resource_type",
         "interactions",

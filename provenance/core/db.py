@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from provenance.core.actor import Actor, Kind
 from provenance.core.clock import now_ns
+from provenance.core.disk import DiskGuard
 from provenance.core.errors import Invalid, Unavailable
 
 metadata = MetaData(
@@ -145,9 +146,17 @@ class BeforeCommit(Protocol):
 class Database:
     """One pool of connections to PostgreSQL, and the doors to its transactions."""
 
-    def __init__(self, url: str, *, pool_size: int = 8, before_commit: BeforeCommit | None = None) -> None:
-        """Take the PostgreSQL address; nothing is connected before the first use."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 8,
+        before_commit: BeforeCommit | None = None,
+        guard: DiskGuard | None = None,
+    ) -> None:
+        """Take the PostgreSQL address and the guard of its disk, if it is ours; nothing is connected yet."""
         self.url = url
+        self._guard = guard
         self._before_commit = before_commit
         self.engine: AsyncEngine = create_async_engine(
             sqlalchemy_url(url),
@@ -169,8 +178,10 @@ class Database:
     async def write(self, actor: Actor, workspace_id: uuid.UUID | None = None) -> AsyncIterator[WriteTx]:
         """Open a transaction that writes, appends what it recorded and commits when the block ends well.
 
-        Raises NothingRecorded when the block changed rows and recorded nothing.
+        Raises NothingRecorded when the block changed rows and recorded nothing, DiskFull before it begins.
         """
+        if self._guard is not None:
+            self._guard.ensure()
         async with self._transaction() as connection:
             tx = WriteTx(connection, actor, workspace_id or actor.workspace_id)
             yield tx
@@ -202,7 +213,14 @@ class Database:
         try:
             async with self.engine.begin() as connection:
                 yield connection
-        except (DBAPIError, OperationalError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as e:
+        except (
+            DBAPIError,
+            OperationalError,
+            PoolTimeout,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            OSError,
+        ) as e:
             problem = problem_of(e)
             if problem is None:
                 raise

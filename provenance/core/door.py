@@ -5,33 +5,28 @@ metrics, log line. The hot handlers and the framework's routes are called from h
 `admit` who may pass; a corpus of requests runs against both and compares every outward sign (DESIGN decision 4).
 """
 
+import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
-from prometheus_client import Counter, Histogram
 from starlette.middleware.gzip import GZipMiddleware
 
 from provenance.core.actor import Actor, Role, Scope
 from provenance.core.errors import NotAllowed, NotAuthenticated, Problem, TooLarge
 from provenance.core.ids import new_request_id
+from provenance.core.metrics import REQUESTS
 
 log: Any = structlog.get_logger("door")
 
-AsgiScope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+AsgiScope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
-REQUESTS = Counter("provenance_http_requests_total", "Answered requests.", ["method", "route", "status"])
-SECONDS = Histogram(
-    "provenance_http_request_seconds",
-    "Time from the first byte read to the last byte written.",
-    ["method", "route"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-)
 BODY_LIMIT = 256 * 1024
 _SLASHES = re.compile("/{2,}")
 _GUARD_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
@@ -150,6 +145,12 @@ class Door:
         visit = _Visit(scope, exchange, send)
         try:
             exchange.body = await self._read_body(exchange, receive)
+            handler = self._hot.get((exchange.method, path))
+            if handler is not None and b"gzip" not in exchange.headers.get(b"accept-encoding", b""):
+                scope["route_path"] = path
+                answer = await handler(exchange)
+                await send_json(visit.send, answer.status, answer.body, answer.headers)
+                return
             zipped = b"gzip" in exchange.headers.get(b"accept-encoding", b"")
             await (self._zipped if zipped else self._dispatch)(scope, _replay(exchange.body, receive), visit.send)
         except Problem as problem:
@@ -203,7 +204,7 @@ class _Visit:
         self.status = 0
         self.started = time.perf_counter()
 
-    async def send(self, message: dict[str, Any]) -> None:
+    async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [
@@ -229,9 +230,9 @@ class _Visit:
     def close(self) -> None:
         exchange, seconds = self.exchange, time.perf_counter() - self.started
         route = self._scope.get("route_path") or _route_template(self._scope)
-        method = exchange.method if exchange.method in _METHODS else "OTHER"
-        _count(method, route, self.status)
-        _observe(method, route, seconds)
+        REQUESTS.observe(exchange.method if exchange.method in _METHODS else "OTHER", route, self.status, seconds)
+        if self.status < 400 and not log.is_enabled_for(logging.DEBUG):
+            return
         write = log.error if self.status >= 500 else log.info if self.status >= 400 else log.debug
         write(
             "request",
@@ -246,22 +247,6 @@ class _Visit:
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_counters: dict[tuple[str, str, int], Any] = {}
-_histograms: dict[tuple[str, str], Any] = {}
-
-
-def _count(method: str, route: str, status: int) -> None:
-    counter = _counters.get((method, route, status))
-    if counter is None:
-        counter = _counters[method, route, status] = REQUESTS.labels(method, route, str(status))
-    counter.inc()
-
-
-def _observe(method: str, route: str, seconds: float) -> None:
-    histogram = _histograms.get((method, route))
-    if histogram is None:
-        histogram = _histograms[method, route] = SECONDS.labels(method, route)
-    histogram.observe(seconds)
 
 
 def _route_template(scope: AsgiScope) -> str:
@@ -277,7 +262,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     """Hand the body that was read to the framework once, then wait for the disconnect as usual."""
     given = False
 
-    async def again() -> dict[str, Any]:
+    async def again() -> Message:
         nonlocal given
         if given:
             return await receive()

@@ -1,6 +1,6 @@
 """Identifiers: UUIDv7 inside, ``prefix_`` plus Crockford base32 of the same 128 bits outside."""
 
-import secrets
+import os
 import uuid
 from random import SystemRandom
 
@@ -9,7 +9,7 @@ import uuid_utils
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
-_PAIRS = [a + b for a in _LETTERS for b in _LETTERS]
+_TO_LETTERS = bytes(ord(_LETTERS[byte % 26]) for byte in range(256))
 _random = SystemRandom()
 
 
@@ -56,12 +56,7 @@ def parse_uuid(text: str) -> uuid.UUID | None:
 
 def new_request_id() -> str:
     """Make a request id: ``req_`` and 26 lower-case letters (never digits, so no status can be read from it)."""
-    bits = secrets.randbits(128)
-    parts = ["req_"]
-    for _ in range(13):
-        bits, index = divmod(bits, 676)
-        parts.append(_PAIRS[index])
-    return "".join(parts)
+    return "req_" + os.urandom(26).translate(_TO_LETTERS).decode()
 
 
 def random_letters(count: int) -> str:

@@ -11,6 +11,8 @@ import base64
 import hmac
 import os
 import uuid
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -106,6 +108,7 @@ class WorkspaceKeys:
         self._generations = generations
         self._current = max(generations)
         self._derived: dict[tuple[int, str], bytes] = {}
+        self._macs: dict[str, Callable[[bytes], bytes]] = {}
 
     def derive(self, purpose: str, generation: int = 1) -> bytes:
         """Return the 32 byte key of a purpose, such as ``ledger.dedupe``; the same for the same generation."""
@@ -118,6 +121,23 @@ class WorkspaceKeys:
     def mac(self, purpose: str, message: bytes) -> bytes:
         """Return the HMAC-SHA256 of a message under the purpose's key."""
         return hmac.digest(self.derive(purpose), message, "sha256")
+
+    def fast_mac(self, purpose: str) -> Callable[[bytes], bytes]:
+        """Return a function that computes `mac` for a purpose, a third of its price: the pads are hashed once."""
+        found = self._macs.get(purpose)
+        if found is None:
+            key = self.derive(purpose).ljust(64, b"\0")
+            inner = sha256(bytes(byte ^ 0x36 for byte in key))
+            outer = sha256(bytes(byte ^ 0x5C for byte in key))
+
+            def mac(message: bytes) -> bytes:
+                first, second = inner.copy(), outer.copy()
+                first.update(message)
+                second.update(first.digest())
+                return second.digest()
+
+            found = self._macs[purpose] = mac
+        return found
 
     def signer(self, purpose: str, generation: int = 1) -> Ed25519PrivateKey:
         """Return the Ed25519 key of a purpose."""
@@ -180,7 +200,7 @@ class Keyring:
         keys = self._keys.get(tx.workspace_id)
         if keys is None:
             keys = await self._load(tx)
-            tx.after_commit.append(lambda: self._keys.setdefault(tx.workspace_id, keys))
+            tx.after_commit.append(lambda: self._keys.update({tx.workspace_id: keys}))
         return keys
 
     async def _load(self, tx: WriteTx) -> WorkspaceKeys:

@@ -108,6 +108,8 @@ class _CanonicalRequest(Request):
 
 def is_json(content_type: str | None) -> bool:
     """Tell whether a content type is JSON."""
+    if content_type == "application/json":
+        return True
     kind = (content_type or "").partition(";")[0].strip().lower()
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
@@ -160,7 +162,10 @@ def _render(request: Request, problem: Problem) -> Response:
     request.scope["problem_code"] = problem.code
     exchange: Exchange = request.scope["exchange"]
     return Response(
-        problem.body(exchange.request_id), problem.status, problem.headers, media_type="application/problem+json"
+        problem.body(exchange.request_id),
+        problem.status,
+        problem.headers,
+        media_type="application/problem+json",
     )
 
 

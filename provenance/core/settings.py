@@ -58,17 +58,21 @@ class Settings(BaseSettings):
         description="Password of the first administrator, 12 characters or more, instead of a random one.",
     )
     cors_origins: list[str] = Field(
-        default_factory=list, description="Origins of browsers that may call the API (JSON array). None by default."
+        default_factory=list,
+        description="Origins of browsers that may call the API (JSON array). None by default.",
     )
     hot_dispatch: bool = Field(
-        default=True, description="Take the busiest posts before the framework. Off only to compare both paths."
+        default=True,
+        description="Take the busiest posts before the framework. Off only to compare both paths.",
     )
     pool_size: int = Field(default=8, ge=2, le=100, description="Most database connections for requests, a process.")
     lane_max_entries: int = Field(
         default=10_000, ge=1, description="Entries that may wait for a commit before posts are answered 503."
     )
     lane_max_bytes: int = Field(
-        default=64 * 1024 * 1024, ge=1, description="Bytes that may wait for a commit before posts are answered 503."
+        default=64 * 1024 * 1024,
+        ge=1,
+        description="Bytes that may wait for a commit before posts are answered 503.",
     )
     min_free_bytes: int = Field(
         default=256 * 1024 * 1024,

@@ -44,9 +44,7 @@ async def create_person(tx: WriteTx, keys: WorkspaceKeys, *, email: str, passwor
     return encode("user", person_id)
 
 
-async def create_key(
-    tx: WriteTx, key: ApiKey, *, name: str, scopes: Iterable[str], created_by: str
-) -> None:
+async def create_key(tx: WriteTx, key: ApiKey, *, name: str, scopes: Iterable[str], created_by: str) -> None:
     """Store an API key of the transaction's workspace; the caller records it."""
     await queries.insert_key(tx, key, name=name, scopes=scopes, created_by=created_by)
 
@@ -68,6 +66,7 @@ class KeyResolver:
         """Take the database that holds the keys."""
         self._db = db
         self._known: OrderedDict[bytes, tuple[float, Actor]] = OrderedDict()
+        self._asking: dict[bytes, asyncio.Task[Actor | None]] = {}
 
     async def __call__(self, headers: Mapping[bytes, bytes]) -> Actor | None:
         """Return the actor of an ``x-api-key`` header, or None."""
@@ -78,11 +77,19 @@ class KeyResolver:
         known = self._known.get(remembered)
         if known is not None and time.monotonic() - known[0] < FRESH_SECONDS:
             return known[1]
+        asking = self._asking.get(remembered)
+        if asking is None:  # requests that come together share one look-up
+            asking = self._asking[remembered] = asyncio.ensure_future(self._renew(remembered, sent))
+            asking.add_done_callback(lambda _: self._asking.pop(remembered, None))
+        return await asyncio.shield(asking)
+
+    async def _renew(self, remembered: bytes, sent: bytes) -> Actor | None:
+        asked = time.monotonic()
         actor = await self._look_up(sent)
         if actor is None:
             self._known.pop(remembered, None)
             return None
-        self._known[remembered] = (time.monotonic(), actor)
+        self._known[remembered] = (asked, actor)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return actor

@@ -1,25 +1,111 @@
-"""Calling ``ledger_append``: the one statement through which every interaction enters the ledger."""
+"""Calling ``ledger_append``: the one statement through which every interaction enters the ledger.
 
-from collections.abc import Sequence
+Columns whose values need no quoting travel as array literals, one text each: joining them is several times cheaper
+than the driver's encoding of arrays, which asks of each element whether it is a sequence (measured: 20 against
+5 µs a row). Texts of the client's own making travel as real arrays and are never part of a literal.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from provenance.core.db import ReadTx
-from provenance.ledger.entry import Entry, Verdict, arrays
+from provenance.ledger.entry import Columns, Entry, Verdict
 
-_TYPES = (
-    "uuid uuid uuid uuid uuid text text text uuid uuid uuid bigint bigint text boolean text text bigint text text "
-    "uuid text bytea bytea bytea bytea bytea bytea bytea integer integer text"
-).split()
-APPEND = (
+
+@lru_cache(maxsize=4096)
+def _uuid(value: uuid.UUID | str) -> str:
+    return str(value)
+
+
+def _literal(values: Sequence[Any]) -> str:
+    """Write UUIDs, numbers and words of ours (letters, digits, ``_``, ``.``, ``-``) as an array literal."""
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
+def _workspaces(values: Sequence[Any]) -> str:
+    return "{" + ",".join([_uuid(value) for value in values]) + "}"
+
+
+def _flags(values: Sequence[Any]) -> str:
+    return "{" + ",".join(["t" if value else "f" for value in values]) + "}"
+
+
+def _bytes(values: Sequence[Any]) -> str:
+    return "{" + ",".join(["NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values]) + "}"
+
+
+def _texts(values: Sequence[Any]) -> Any:
+    return values
+
+
+_WRITTEN: dict[str, tuple[str, Callable[[Sequence[Any]], Any]]] = {
+    "workspace_id": ("uuid", _workspaces),
+    "id": ("uuid", _literal),
+    "resource_type_id": ("uuid", _literal),
+    "action_id": ("uuid", _literal),
+    "origin_id": ("uuid", _literal),
+    "resource_id": ("text", _texts),
+    "user_id": ("text", _texts),
+    "external_reference": ("text", _texts),
+    "uow_id": ("uuid", _literal),
+    "span_id": ("uuid", _literal),
+    "parent_span_id": ("uuid", _literal),
+    "occurred_at": ("bigint", _literal),
+    "recorded_at": ("bigint", _literal),
+    "outcome": ("text", _literal),
+    "platform": ("boolean", _flags),
+    "recorded_by": ("text", _literal),
+    "actor_kind": ("text", _literal),
+    "sequence_index": ("bigint", _literal),
+    "risk": ("text", _literal),
+    "domain": ("text", _literal),
+    "corrects": ("uuid", _literal),
+    "content": ("text", _texts),
+    "salt": ("bytea", _bytes),
+    "content_digest": ("bytea", _bytes),
+    "resource_key": ("bytea", _bytes),
+    "user_key": ("bytea", _bytes),
+    "leaf_hash": ("bytea", _bytes),
+    "key": ("bytea", _bytes),
+    "digest": ("bytea", _bytes),
+    "related_entry": ("integer", _literal),
+    "related_position": ("integer", _literal),
+    "related_resource": ("text", _texts),
+}
+"""How each argument of the function is written, in its order: the columns, the keys, the related resources."""
+
+_WRITERS = [write for _, write in _WRITTEN.values()]
+assert tuple(_WRITTEN)[: len(Columns._fields)] == Columns._fields
+
+
+def _parameter(place: int, kind: str, write: Callable[[Sequence[Any]], Any]) -> str:
+    return f"${place}::{kind}[]" if write is _texts else f"${place}::text::{kind}[]"
+
+
+APPEND = (  # noqa: S608 — made of the table above, never of a value
     "SELECT number, id, verdict FROM ledger_append("
-    + ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(_TYPES, 1))
-    + f", ${len(_TYPES) + 1}::boolean)"
+    + ", ".join(_parameter(place, *written) for place, written in enumerate(_WRITTEN.values(), 1))
+    + f", ${len(_WRITTEN) + 1}::boolean)"
 )
 
 
 def arguments(entries: list[Entry], *, all_or_nothing: bool = False) -> list[Any]:
     """Return the arguments of `APPEND` for these entries."""
-    return [*arrays(entries), all_or_nothing]
+    related = [
+        (at, position, resource)
+        for at, entry in enumerate(entries, 1)
+        if entry.related
+        for position, resource in enumerate(entry.related)
+    ]
+    values = [
+        *zip(*[entry.columns for entry in entries], strict=True),
+        [entry.key for entry in entries],
+        [entry.digest for entry in entries],
+        *(zip(*related, strict=True) if related else ((), (), ())),
+    ]
+    return [*[write(column) for write, column in zip(_WRITERS, values, strict=True)], all_or_nothing]
 
 
 def verdicts(rows: Sequence[Any]) -> list[Verdict]:

@@ -7,7 +7,7 @@ spelling of each mnemonic.
 
 import os
 import uuid
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,12 +16,9 @@ from provenance.core.ids import new_uuid_text
 from provenance.core.keyring import WorkspaceKeys
 from provenance.ledger.catalogue.cache import Word
 from provenance.proof.leaf import (
-    KIND_RESOURCE,
-    KIND_USER,
     Envelope,
     IndexKeys,
     content_digest,
-    index_key_hash,
     leaf_hash,
 )
 
@@ -128,11 +125,11 @@ def seal(draft: Draft, keys: WorkspaceKeys) -> Entry:
     content = b"{" + b",".join([b'"%b":%b' % (name.encode(), value) for name, value in draft.members]) + b"}"
     salt = os.urandom(16)
     digest = content_digest(salt, content)
-    index_key = keys.derive(INDEX_PURPOSE)
+    index_mac = keys.fast_mac(INDEX_PURPOSE)
     recorded_at = now_ns()
     occurred_at = recorded_at if draft.occurred_at is None else draft.occurred_at
-    resource_key = index_key_hash(index_key, KIND_RESOURCE, draft.resource_id)
-    user_key = None if draft.user_id is None else index_key_hash(index_key, KIND_USER, draft.user_id)
+    resource_key = index_mac(b"r\0" + draft.resource_id.encode())[:16]
+    user_key = None if draft.user_id is None else index_mac(b"u\0" + draft.user_id.encode())[:16]
     entry_id = new_uuid_text()
     envelope = Envelope(
         action=draft.action.mnemonic,
@@ -141,7 +138,7 @@ def seal(draft: Draft, keys: WorkspaceKeys) -> Entry:
         corrects=draft.corrects,
         domain=draft.domain,
         id=entry_id,
-        keys=IndexKeys(resource_key, user_key),
+        keys=IndexKeys(resource_key.hex(), None if user_key is None else user_key.hex()),
         occurred=str(occurred_at),
         origin=draft.origin.mnemonic,
         outcome=draft.outcome,
@@ -181,30 +178,13 @@ def seal(draft: Draft, keys: WorkspaceKeys) -> Entry:
         content.decode(),
         salt,
         digest,
-        bytes.fromhex(resource_key),
-        None if user_key is None else bytes.fromhex(user_key),
+        resource_key,
+        user_key,
         leaf_hash(envelope.canonical()),
     )
     key = same = None
     if draft.repeat_key is not None:
-        key = keys.mac(DEDUPE_PURPOSE, draft.repeat_key)[:16]
-        same = keys.mac(DEDUPE_PURPOSE, b"sent\0" + draft.sent)[:16]
+        dedupe_mac = keys.fast_mac(DEDUPE_PURPOSE)
+        key = dedupe_mac(draft.repeat_key)[:16]
+        same = dedupe_mac(b"sent\0" + draft.sent)[:16]
     return Entry(columns, draft.related, key, same, len(content) + 600)
-
-
-def arrays(entries: list[Entry]) -> list[Any]:
-    """Turn entries into the arguments of ``ledger_append``: one array per column, then keys, then relations."""
-    columns = [list(column) for column in zip(*[entry.columns for entry in entries], strict=True)]
-    related = [
-        (at, position, resource)
-        for at, entry in enumerate(entries, 1)
-        for position, resource in enumerate(entry.related)
-    ]
-    return [
-        *columns,
-        [entry.key for entry in entries],
-        [entry.digest for entry in entries],
-        [at for at, _, _ in related],
-        [position for _, position, _ in related],
-        [resource for _, _, resource in related],
-    ]

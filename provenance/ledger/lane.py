@@ -9,13 +9,14 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 import structlog
 
 from provenance.core.db import SESSION_SETTINGS, DatabaseUnavailable, asyncpg_dsn, problem_of
+from provenance.core.disk import DiskGuard
 from provenance.core.errors import Invalid, Unavailable
 from provenance.ledger.appending import APPEND, arguments, verdicts
 from provenance.ledger.entry import Entry, Verdict
@@ -38,19 +39,23 @@ class _Job:
     entries: list[Entry]
     all_or_nothing: bool
     answer: asyncio.Future[list[Verdict]]
-    size: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.size = sum(entry.size for entry in self.entries)
+    size: int
 
 
 class Lane:
     """One writer with a connection of its own, and the queues in front of it."""
 
     def __init__(
-        self, database_url: str, *, max_entries: int, max_bytes: int, committed: Callable[[list[Entry]], None]
+        self,
+        database_url: str,
+        *,
+        max_entries: int,
+        max_bytes: int,
+        guard: DiskGuard,
+        committed: Callable[[list[Entry]], None],
     ) -> None:
-        """Take the database, the bounds of the queue, and whom to tell of committed entries."""
+        """Take the database, the bounds of the queue, the disk's guard, and whom to tell of committed entries."""
+        self._guard = guard
         self._dsn = asyncpg_dsn(database_url)
         self._max_entries = max_entries
         self._max_bytes = max_bytes
@@ -82,7 +87,7 @@ class Lane:
         await self._disconnect()
 
     async def one(self, entry: Entry) -> Verdict:
-        """Append one entry with whatever else is waiting. Raises LaneFull, DatabaseUnavailable, Invalid."""
+        """Append one entry with whatever else is waiting. Raises LaneFull, DiskFull, DatabaseUnavailable, Invalid."""
         return (await self._enter(self._singles, [entry], all_or_nothing=False))[0]
 
     async def many(self, entries: list[Entry], *, all_or_nothing: bool) -> list[Verdict]:
@@ -90,10 +95,11 @@ class Lane:
         return await self._enter(self._batches, entries, all_or_nothing=all_or_nothing)
 
     async def _enter(self, queue: deque[_Job], entries: list[Entry], *, all_or_nothing: bool) -> list[Verdict]:
-        job = _Job(entries, all_or_nothing, asyncio.get_running_loop().create_future())
+        self._guard.ensure()
+        size = entries[0].size if len(entries) == 1 else sum([entry.size for entry in entries])
+        job = _Job(entries, all_or_nothing, asyncio.get_running_loop().create_future(), size)
         full = (
-            self._waiting_entries + len(entries) > self._max_entries
-            or self._waiting_bytes + job.size > self._max_bytes
+            self._waiting_entries + len(entries) > self._max_entries or self._waiting_bytes + job.size > self._max_bytes
         )
         if self._closing or full:
             raise LaneFull("The ledger is taking in more than it can commit. Send it again in a second.")
@@ -176,7 +182,12 @@ class Lane:
                     raise
             except asyncpg.DeadlockDetectedError:
                 continue
-            except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError):
+            except (
+                OSError,
+                asyncpg.InterfaceError,
+                asyncpg.PostgresConnectionError,
+                asyncpg.OperatorInterventionError,
+            ):
                 await self._disconnect()
                 lost = entries
                 if asyncio.get_running_loop().time() > deadline:
@@ -200,9 +211,7 @@ class Lane:
             return None
         rest = [entry for entry in entries if entry.columns.id not in found]
         again = iter(verdicts(await connection.fetch(APPEND, *arguments(rest))) if rest else ())
-        return [
-            Verdict(found[entry_id], entry_id, "c") if entry_id in found else next(again) for entry_id in ids
-        ]
+        return [Verdict(found[entry_id], entry_id, "c") if entry_id in found else next(again) for entry_id in ids]
 
     async def _connected(self) -> "asyncpg.Connection[asyncpg.Record]":
         if self._connection is None or self._connection.is_closed():

@@ -12,6 +12,7 @@ import msgspec
 
 from provenance.core.clock import now_ns
 from provenance.core.db import Database, WriteTx
+from provenance.core.disk import DiskGuard
 from provenance.core.ids import new_uuid, new_uuid_text
 from provenance.core.keyring import Keyring
 from provenance.core.settings import Settings
@@ -124,13 +125,15 @@ class Ledger:
 
     def __init__(self, settings: Settings, database_url: str) -> None:
         """Take the settings; nothing runs before `start`."""
-        self.db = Database(database_url, pool_size=settings.pool_size, before_commit=self.append)
+        self.guard = DiskGuard(settings.data_dir, settings.min_free_bytes)
+        self.db = Database(database_url, pool_size=settings.pool_size, before_commit=self.append, guard=self.guard)
         self.catalogues = Catalogues(self.db)
         self.wakeups = Wakeups(database_url)
         self.lane = Lane(
             database_url,
             max_entries=settings.lane_max_entries,
             max_bytes=settings.lane_max_bytes,
+            guard=self.guard,
             committed=self._committed,
         )
         self._keyring: Keyring | None = None

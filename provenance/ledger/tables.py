@@ -72,7 +72,13 @@ interactions = Table(
     Index("ix_interactions_resource_type", "workspace_id", "resource_type_id", "number"),
     Index("ix_interactions_action", "workspace_id", "action_id", "number"),
     Index("ix_interactions_uow", "workspace_id", "uow_id", "number"),
-    Index("ix_interactions_user", "workspace_id", "user_id", "number", postgresql_where=text("user_id IS NOT NULL")),
+    Index(
+        "ix_interactions_user",
+        "workspace_id",
+        "user_id",
+        "number",
+        postgresql_where=text("user_id IS NOT NULL"),
+    ),
     Index("ix_interactions_span", "workspace_id", "span_id", postgresql_where=text("span_id IS NOT NULL")),
     Index("ix_interactions_occurred", "workspace_id", "occurred_at", "number"),
     Index(
@@ -83,7 +89,10 @@ interactions = Table(
         postgresql_where=text("external_reference IS NOT NULL"),
     ),
     Index("ix_interactions_platform", "workspace_id", "number", postgresql_where=text("platform")),
-    postgresql_with={"autovacuum_vacuum_insert_scale_factor": "0.05", "autovacuum_analyze_scale_factor": "0.05"},
+    postgresql_with={
+        "autovacuum_vacuum_insert_scale_factor": "0.05",
+        "autovacuum_analyze_scale_factor": "0.05",
+    },
 )
 
 interaction_keys = Table(

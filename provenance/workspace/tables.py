@@ -10,7 +10,12 @@ workspaces = Table(
     Column("id", Uuid, primary_key=True),
     Column("slug", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False),
-    Column("instance", Boolean, nullable=False, comment="the one workspace that holds the installation's own events"),
+    Column(
+        "instance",
+        Boolean,
+        nullable=False,
+        comment="the one workspace that holds the installation's own events",
+    ),
     Column("created_at", BigInteger, nullable=False),
     Index("uq_workspaces_instance", "instance", unique=True, postgresql_where=text("instance")),
 )

@@ -17,6 +17,7 @@ from provenance.core.db import Database, ReadTx
 from provenance.ledger.catalogue import queries
 
 FRESH_SECONDS = 1.0
+BADGES_KEPT = 10_000
 
 
 class Kind(StrEnum):
@@ -59,7 +60,16 @@ class Word:
 class Catalogue:
     """The words and the ledger settings of one workspace at one version."""
 
-    __slots__ = ("_by_id", "_by_name", "checked", "queue_generation", "strict", "version", "workspace")
+    __slots__ = (
+        "_badges",
+        "_by_id",
+        "_names",
+        "checked",
+        "queue_generation",
+        "strict",
+        "version",
+        "workspace",
+    )
 
     def __init__(self, settings: queries.SettingsRow, rows: list[queries.CatalogueRow]) -> None:
         """Take the settings row and every word of the workspace."""
@@ -69,12 +79,19 @@ class Catalogue:
         self.queue_generation = settings.queue_generation
         self.checked = time.monotonic()
         words = [Word.of(row) for row in rows]
+        self._badges: dict[tuple[str, str, str], bytes] = {}
         self._by_id = {word.id: word for word in words}
-        self._by_name = {(word.kind, word.mnemonic.lower()): word for word in words}
+        # Each name as it is kept and folded; plain strings as kinds, because an enumeration's hash is slow.
+        self._names: dict[str, dict[str, Word]] = {kind.value: {} for kind in KINDS}
+        for word in words:
+            self._names[word.kind.value][word.mnemonic.lower()] = word
+        for word in words:
+            self._names[word.kind.value][word.mnemonic] = word
 
     def named(self, kind: Kind, mnemonic: str) -> Word | None:
         """Return the word with this mnemonic, ignoring case."""
-        return self._by_name.get((kind, mnemonic)) or self._by_name.get((kind, mnemonic.lower()))
+        names = self._names[kind]
+        return names.get(mnemonic) or names.get(mnemonic.lower())
 
     def with_id(self, word_id: str | uuid.UUID) -> Word | None:
         """Return the word with this id, of whatever kind."""
@@ -83,6 +100,19 @@ class Catalogue:
     def shown(self, word_id: str | uuid.UUID) -> Word:
         """Return the word that a stored row refers to."""
         return self._by_id[str(word_id)]
+
+    def badges(self, resource_type_id: str, action_id: str, origin_id: str) -> bytes:
+        """Return the part of a row's JSON between its resource id and its interaction: ids and badges of its words."""
+        key = (resource_type_id, action_id, origin_id)
+        found = self._badges.get(key)
+        if found is None:
+            words = [self._by_id[word_id] for word_id in key]
+            ids = ",".join(f'"{word.kind}Id":"{word.id}"' for word in words)
+            found = f',{ids},{",".join(word.badge for word in words)},"interaction":'.encode()
+            if len(self._badges) >= BADGES_KEPT:
+                self._badges.clear()
+            self._badges[key] = found
+        return found
 
     def count(self, kind: Kind) -> int:
         """Return how many words of a kind there are."""

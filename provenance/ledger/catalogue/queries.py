@@ -43,14 +43,14 @@ _COLUMNS = [catalogue.c[name] for name in CatalogueRow._fields]
 
 
 def _row(row: Row[Any]) -> CatalogueRow:
-    return CatalogueRow(*row)
+    return CatalogueRow._make(row)
 
 
 async def settings(tx: ReadTx) -> SettingsRow:
     """Return the workspace's ledger settings."""
     wanted = [ledger_settings.c[name] for name in SettingsRow._fields]
     found = await tx.execute(select(*wanted).where(ledger_settings.c.workspace_id == tx.workspace_id))
-    return SettingsRow(*found.one())
+    return SettingsRow._make(found.one())
 
 
 async def insert_settings(tx: WriteTx, workspace: str) -> None:
@@ -74,12 +74,16 @@ async def all_words(tx: ReadTx) -> list[CatalogueRow]:
 
 
 async def page(
-    tx: ReadTx, kind: str, *, mnemonic: str | None, title: str | None, limit: int | None = None, offset: int = 0
+    tx: ReadTx,
+    kind: str,
+    *,
+    mnemonic: str | None,
+    title: str | None,
+    limit: int | None = None,
+    offset: int = 0,
 ) -> list[CatalogueRow]:
     """Return the words of a kind whose mnemonic and title contain these texts, system words included, by title."""
-    query = (
-        select(*_COLUMNS).where(catalogue.c.workspace_id == tx.workspace_id, catalogue.c.kind == kind).limit(limit)
-    )
+    query = select(*_COLUMNS).where(catalogue.c.workspace_id == tx.workspace_id, catalogue.c.kind == kind).limit(limit)
     if mnemonic:
         query = query.where(catalogue.c.folded.contains(mnemonic.lower(), autoescape=True))
     if title:

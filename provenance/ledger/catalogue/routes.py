@@ -30,9 +30,7 @@ def mount(prefix: Prefix, kind: Kind, tag: str) -> None:
                 rows = await queries.page(tx, kind, mnemonic=mnemonic, title=title)
                 return [shown(row) for row in rows]
             total = await queries.count(tx, kind, mnemonic=mnemonic, title=title)
-            rows = await queries.page(
-                tx, kind, mnemonic=mnemonic, title=title, limit=page.limit, offset=page.offset
-            )
+            rows = await queries.page(tx, kind, mnemonic=mnemonic, title=title, limit=page.limit, offset=page.offset)
         return paged([shown(row) for row in rows], page, total)
 
     @router.post(f"/api/{prefix}", operation_id=f"{tag}.create", tags=[tag], status_code=201)
@@ -48,9 +46,7 @@ def mount(prefix: Prefix, kind: Kind, tag: str) -> None:
             return shown(await service.get(tx, kind, reference))
 
     @router.put(f"/api/{prefix}/{{reference}}", operation_id=f"{tag}.update", tags=[tag])
-    async def update(
-        reference: str, body: WordUpdate, actor: Writer, db: Db, ledger: RunningLedger
-    ) -> dict[str, Any]:
+    async def update(reference: str, body: WordUpdate, actor: Writer, db: Db, ledger: RunningLedger) -> dict[str, Any]:
         """Change a word's title and looks; its mnemonic stays for ever."""
         async with db.write(actor) as tx:
             return shown(await service.update(tx, ledger.catalogues, kind, reference, body))

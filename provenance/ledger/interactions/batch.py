@@ -38,7 +38,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class _Prepared(NamedTuple):
-    index: int
+    at: int
     submission: Submission
     entry: Entry | None
     """None when it brings a new word: it takes the cold way."""
@@ -112,10 +112,10 @@ async def _whole(
         judged = list(zip(verdicts, entries, strict=True))
     else:
         judged = await _cold(ledger, source, prepared)
-    conflicts = [item.index for item, (verdict, _) in zip(prepared, judged, strict=True) if verdict.conflicts]
+    conflicts = [item.at for item, (verdict, _) in zip(prepared, judged, strict=True) if verdict.conflicts]
     if conflicts:
         raise IdempotencyConflict([f"[{index}]" for index in conflicts[:_NAMED_ISSUES]])
-    return [_result(item.index, verdict) for item, (verdict, _) in zip(prepared, judged, strict=True)]
+    return [_result(item.at, verdict) for item, (verdict, _) in zip(prepared, judged, strict=True)]
 
 
 async def _partial(
@@ -130,7 +130,7 @@ async def _partial(
         if warm:
             entries = [item.entry for item in warm if item.entry is not None]
             verdicts = await ledger.lane.many(entries, all_or_nothing=False)
-            results += [_result(item.index, verdict) for item, verdict in zip(warm, verdicts, strict=True)]
+            results += [_result(item.at, verdict) for item, verdict in zip(warm, verdicts, strict=True)]
         results += await _cold_one_by_one(ledger, source, [item for item in prepared if item.entry is None])
     return sorted(results, key=lambda result: result.index)
 
@@ -147,14 +147,14 @@ async def _cold_one_by_one(ledger: Ledger, source: Source, items: list[_Prepared
                 raise
         else:
             if not any(verdict.conflicts for verdict, _ in judged):
-                return [_result(item.index, verdict) for item, (verdict, _) in zip(items, judged, strict=True)]
+                return [_result(item.at, verdict) for item, (verdict, _) in zip(items, judged, strict=True)]
     results = []
     for item in items:
         try:
             [(verdict, _)] = await _cold(ledger, source, [item])
-            results.append(_result(item.index, verdict))
+            results.append(_result(item.at, verdict))
         except Invalid as problem:
-            results.append(_failed(item.index, problem))
+            results.append(_failed(item.at, problem))
     return results
 
 
@@ -164,7 +164,7 @@ async def _cold(ledger: Ledger, source: Source, items: list[_Prepared]) -> list[
         source,
         [item.submission for item in items],
         whole=True,
-        at=[f"[{item.index}]." for item in items],
+        at=[f"[{item.at}]." for item in items],
     )
     return judged
 
@@ -202,7 +202,7 @@ async def _with_known_corrections(
     unknown = wanted - await service.known_ids(ledger, source.actor, wanted)
     for item in prepared:
         if item.submission.corrects in unknown:
-            refused.append((item.index, service.unknown_correction(f"[{item.index}].")))
+            refused.append((item.at, service.unknown_correction(f"[{item.at}].")))
     return [item for item in prepared if item.submission.corrects not in unknown], refused
 
 

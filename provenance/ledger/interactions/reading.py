@@ -39,6 +39,9 @@ class Headers(NamedTuple):
     traceparent: str | None = None
 
 
+NO_HEADERS = Headers()
+
+
 class Submission(NamedTuple):
     """A checked submission, its words not resolved yet. Ids are in lower case, times in nanoseconds."""
 
@@ -67,7 +70,7 @@ class Words(NamedTuple):
         return not self.missing and all(word is not None and word.used for word in self[:3])
 
 
-def read(canonical: bytes, headers: Headers = Headers(), *, at: str = "") -> Submission:
+def read(canonical: bytes, headers: Headers = NO_HEADERS, *, at: str = "") -> Submission:
     """Check one interaction in canonical JSON. ``at`` is the prefix of the paths in errors, such as ``[3].``.
 
     Raises Invalid, naming the path.

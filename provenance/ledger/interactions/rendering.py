@@ -43,36 +43,31 @@ def _string(value: Any) -> str:
 
 def render(number: int, row: Columns, catalogue: Catalogue, *, masked: bool = False) -> bytes:
     """Render one row. ``masked``: only number, ids, mnemonics, unit of work, spans, outcome and dates show."""
-    resource_type = catalogue.shown(row.resource_type_id)
-    action = catalogue.shown(row.action_id)
-    origin = catalogue.shown(row.origin_id)
     content = _NOTHING if masked or row.content is None else _decode_content(row.content)
-    resource_id = b"null" if masked else _text(row.resource_id)
-    user_id = b"null" if masked else _text(row.user_id)
-    recorded_by = "null" if masked else _text(row.recorded_by).decode()
-    sequence = "null" if row.sequence_index is None or masked else row.sequence_index
-    head = (
-        f'{{"interactionId":"{row.id}","interactionNumber":{number},"resourceId":'.encode()
-        + resource_id
-        + (
-            f',"resourceTypeId":"{row.resource_type_id}","actionId":"{row.action_id}","originId":"{row.origin_id}",'
-            f'{resource_type.badge},{action.badge},{origin.badge},"interaction":'
-        ).encode()
-    )
-    middle = (
+    occurred = iso_millis(row.occurred_at)
+    recorded = occurred if row.recorded_at == row.occurred_at else iso_millis(row.recorded_at)
+    head = f'{{"interactionId":"{row.id}","interactionNumber":{number},"resourceId":'.encode()
+    tail = (
         f',"uowId":"{row.uow_id}","spanId":{_string(row.span_id)},"parentSpanId":{_string(row.parent_span_id)},'
-        f'"createdDate":"{iso_millis(row.occurred_at)}","occurredAt":"{row.occurred_at}",'
-        f'"recordedDate":"{iso_millis(row.recorded_at)}","outcome":{_string(row.outcome)},'
-        f'"sequenceIndex":{sequence},"corrects":{_string(None if masked else row.corrects)},'
-        f'"recordedBy":{recorded_by},"platform":{"true" if row.platform else "false"},'
-        f'"proof":{{"leafIndex":{number - 1},"integrated":false}},"userId":'
+        f'"createdDate":"{occurred}","occurredAt":"{row.occurred_at}","recordedDate":"{recorded}",'
+        f'"outcome":{_string(row.outcome)},"platform":{"true" if row.platform else "false"},'
+        f'"proof":{{"leafIndex":{number - 1},"integrated":false}},'
     ).encode()
+    if masked:
+        own = b'"sequenceIndex":null,"corrects":null,"recordedBy":null,"userId":null'
+    else:
+        sequence = "null" if row.sequence_index is None else row.sequence_index
+        own = (
+            f'"sequenceIndex":{sequence},"corrects":{_string(row.corrects)},"recordedBy":"{row.recorded_by}","userId":'
+        ).encode() + _text(row.user_id)
     return b"".join(
         (
             head,
+            b"null" if masked else _text(row.resource_id),
+            catalogue.badges(str(row.resource_type_id), str(row.action_id), str(row.origin_id)),
             content.interaction,
-            middle,
-            user_id,
+            tail,
+            own,
             b',"externalReference":',
             content.external_reference,
             b',"externalResponse":',
@@ -97,7 +92,7 @@ def render(number: int, row: Columns, catalogue: Catalogue, *, masked: bool = Fa
 def render_record(record: Any, catalogue: Catalogue, *, sees_platform: bool) -> bytes:
     """Render a selected record (see `SELECTED`) for a caller who may or may not see platform rows whole."""
     number, *columns = record
-    row = Columns(*columns)
+    row = Columns._make(columns)
     return render(number, row, catalogue, masked=row.platform and not sees_platform)
 
 

@@ -6,6 +6,7 @@ word takes the cold way once: a transaction that makes the word and appends, so 
 
 import uuid
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -22,7 +23,7 @@ from provenance.ledger.catalogue.cache import Catalogue, Kind
 from provenance.ledger.entry import Columns, Draft, Entry, Verdict, seal
 from provenance.ledger.errors import IdempotencyConflict
 from provenance.ledger.interactions import reading
-from provenance.ledger.interactions.reading import Headers, Submission, Words
+from provenance.ledger.interactions.reading import NO_HEADERS, Headers, Submission, Words
 from provenance.ledger.interactions.rendering import SELECTED, render
 from provenance.ledger.interactions.schemas import InteractionCreate
 from provenance.ledger.service import Ledger, ensure_words
@@ -51,15 +52,15 @@ class Recorded(NamedTuple):
 def source_of(exchange: Exchange) -> Source:
     """Return the source of an exchange whose caller was admitted."""
     assert exchange.actor is not None
-    agent = exchange.header(b"user-agent")
-    return Source(exchange.actor, exchange.client_ip, None if agent is None else _storable(agent[:512]))
+    agent = exchange.headers.get(b"user-agent")
+    return Source(exchange.actor, exchange.client_ip, None if agent is None else _agent(agent))
 
 
 def headers_of(exchange: Exchange) -> Headers:
     """Return the headers of section 2."""
     sent = exchange.headers
-    if not any(name in sent for name in _HEADERS):
-        return _NO_HEADERS
+    if _HEADER_NAMES.isdisjoint(sent):
+        return NO_HEADERS
     return Headers(*[exchange.header(name) or None for name in _HEADERS])
 
 
@@ -72,7 +73,7 @@ _HEADERS = (
     b"idempotency-key",
     b"traceparent",
 )
-_NO_HEADERS = Headers()
+_HEADER_NAMES = frozenset(_HEADERS)
 
 
 async def create(ledger: Ledger, exchange: Exchange) -> Answer:
@@ -115,14 +116,19 @@ async def _record_one(ledger: Ledger, source: Source, submission: Submission) ->
 
 
 async def record_cold(
-    ledger: Ledger, source: Source, submissions: Sequence[Submission], *, whole: bool, at: Sequence[str] = ("",)
+    ledger: Ledger,
+    source: Source,
+    submissions: Sequence[Submission],
+    *,
+    whole: bool,
+    at: Sequence[str] = ("",),
 ) -> tuple[list[tuple[Verdict, Entry]], Catalogue]:
     """Make the missing words and append, in one transaction; a conflict undoes both when ``whole``."""
+    ledger.guard.ensure()
     workspace_id = source.actor.workspace_id
     fresh = await ledger.catalogues.refreshed(workspace_id)
     resolved = [
-        reading.resolve(submission.body, fresh, at=place)
-        for submission, place in zip(submissions, at, strict=True)
+        reading.resolve(submission.body, fresh, at=place) for submission, place in zip(submissions, at, strict=True)
     ]
     for words, place in zip(resolved, at, strict=True):
         reading.refuse_unknown(words, fresh, at=place)
@@ -157,6 +163,7 @@ def _named(words: Words) -> list[tuple[Kind, str]]:
 
 
 def draft_of(source: Source, submission: Submission, words: Words, catalogue: Catalogue) -> Draft:
+    """Make the draft of a submission whose words are resolved."""
     body = submission.body
     assert words.resource_type is not None
     assert words.action is not None
@@ -221,9 +228,7 @@ def _members(body: InteractionCreate, user_id: str | None) -> list[tuple[str, by
     return members
 
 
-def _with_source(
-    sent: list[tuple[str, bytes]], source: Source, links: bytes | None
-) -> list[tuple[str, bytes]]:
+def _with_source(sent: list[tuple[str, bytes]], source: Source, links: bytes | None) -> list[tuple[str, bytes]]:
     """Add what the server knows of the sender, keeping the canonical order of the names."""
     added: list[tuple[str, bytes]] = []
     if source.ip is not None:
@@ -258,10 +263,9 @@ async def _first(ledger: Ledger, actor: Actor, number: int) -> Columns:
 
 
 async def rows_of(tx: ReadTx, numbers: list[int]) -> dict[int, Columns]:
-    query = select(*SELECTED).where(
-        interactions.c.workspace_id == tx.workspace_id, interactions.c.number.in_(numbers)
-    )
-    return {row[0]: Columns(*row[1:]) for row in await tx.execute(query)}
+    """Return the columns of rows by their numbers."""
+    query = select(*SELECTED).where(interactions.c.workspace_id == tx.workspace_id, interactions.c.number.in_(numbers))
+    return {row[0]: Columns._make(row[1:]) for row in await tx.execute(query)}
 
 
 _WIRE_NAMES = {
@@ -283,9 +287,7 @@ _SERVER_DEFAULTS = {"uow_id": "uowId", "occurred_at": "timestamp"}
 
 def differing(sent: Columns, submission: Submission, first: Columns) -> list[str]:
     """Name the fields in which a repeat differs from the first one, as the client calls them."""
-    fields = [
-        wire for name, wire in _WIRE_NAMES.items() if _plain(getattr(sent, name)) != _plain(getattr(first, name))
-    ]
+    fields = [wire for name, wire in _WIRE_NAMES.items() if _plain(getattr(sent, name)) != _plain(getattr(first, name))]
     mine = msgspec.json.decode(sent.content or "{}", type=dict[str, msgspec.Raw])
     theirs = msgspec.json.decode(first.content or "{}", type=dict[str, msgspec.Raw])
     fields += [name for name in _CONTENT_NAMES if bytes(mine.get(name, b"")) != bytes(theirs.get(name, b""))]
@@ -316,5 +318,8 @@ def unknown_correction(at: str = "") -> Invalid:
     return Invalid.at(at + "corrects", "is no interaction of this workspace", code="unknown_interaction")
 
 
-def _storable(text: str) -> str:
+@lru_cache(maxsize=1024)
+def _agent(sent: bytes) -> str:
+    """Return a user agent as it can be stored; the same few clients send theirs over and over."""
+    text = sent[:512].decode("utf-8", "replace")
     return "".join(letter for letter in text if letter != "\x00" and not "\ud800" <= letter <= "\udfff")

@@ -38,7 +38,10 @@ async def rotate(request: Request, actor: Writer, db: Db, ledger: RunningLedger)
     operation_id="queue.push",
     status_code=201,
     response_class=Response,
-    responses={201: answer_of("Interaction", "Durable."), 200: answer_of("Interaction", "Durable since before.")},
+    responses={
+        201: answer_of("Interaction", "Durable."),
+        200: answer_of("Interaction", "Durable since before."),
+    },
     openapi_extra=body_of(InteractionCreate) | {"security": [{"queueToken": []}]},
 )
 async def push(exchange: Incoming, ledger: RunningLedger) -> Response:

@@ -49,18 +49,22 @@ async def rotate(tx: WriteTx, ledger: Ledger) -> None:
     raised = (await tx.execute(query)).scalar_one()
     record(
         tx,
-        Fact(resource_type="QUEUE", action="ROTATED", resource_id="queue", data={"generation": raised}, risk="medium"),
+        Fact(
+            resource_type="QUEUE",
+            action="ROTATED",
+            resource_id="queue",
+            data={"generation": raised},
+            risk="medium",
+        ),
     )
     tx.after_commit.append(lambda: ledger.catalogues.forget(tx.workspace_id))
 
 
 async def push(ledger: Ledger, exchange: Exchange) -> Answer:
-    """Record the interaction of a queue message. Raises NotAuthenticated for a token that is not, or no longer, valid."""
+    """Record the interaction of a queue message. Raises NotAuthenticated for a token that is not (any more) valid."""
     exchange.actor = await _bearer(ledger, exchange)
     source = interactions.source_of(exchange)
-    return await interactions.submit(
-        ledger, source, reading.admitted(exchange.body), interactions.headers_of(exchange)
-    )
+    return await interactions.submit(ledger, source, reading.admitted(exchange.body), interactions.headers_of(exchange))
 
 
 async def _bearer(ledger: Ledger, exchange: Exchange) -> Actor:
@@ -69,9 +73,9 @@ async def _bearer(ledger: Ledger, exchange: Exchange) -> Actor:
     workspace, _, tail = rest.partition("_")
     generation = tail.partition("_")[0]
     workspace_id = ids.decode("ws", "ws_" + workspace)
-    if kind.lower() == "bearer" and prefix == _PREFIX and workspace_id is not None and generation.isdigit():
+    if kind.lower() == "bearer" and prefix == _PREFIX and workspace_id is not None:
         found = await _known(ledger, workspace_id)
-        if found is not None and int(generation) == found:
+        if found is not None and generation == str(found):
             expected = await _token(ledger, workspace_id, found)
             if hmac.compare_digest(expected.encode(), token.strip().encode()):
                 return Actor(Kind.QUEUE, "queue", workspace_id, scopes=frozenset({Scope.INTERACTIONS_WRITE}))
