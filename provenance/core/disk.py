@@ -34,8 +34,7 @@ class DiskGuard:
         """Bytes that an ordinary user may still write, as of the last second."""
         now = time.monotonic()
         if now - self._looked_at >= RECHECK_SECONDS:
-            found = os.statvfs(self._path)
-            self._free = found.f_bavail * found.f_frsize
+            self._free = _free_bytes(self._path)
             self._looked_at = now
         return self._free
 
@@ -50,3 +49,11 @@ class DiskGuard:
                 f"{self._min_free_bytes >> 20:,} MB. Nothing was stored; free some space, and send it again.",
                 retry_after=10,
             )
+
+
+def _free_bytes(path: Path) -> int:
+    """Ask the disk that holds the folder, or will hold it: one that is not there yet is asked by its parent."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize
