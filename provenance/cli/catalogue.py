@@ -40,14 +40,10 @@ def _commands(resource: str) -> typer.Typer:
     @group.command("create")
     def create(
         mnemonic: Annotated[str, typer.Argument(metavar="MNEMONIC", help="The short name, like USER.")],
-        title: Annotated[
-            str | None, typer.Option("--title", help="For people; the mnemonic, if not given.")
-        ] = None,
+        title: Annotated[str | None, typer.Option("--title", help="For people; the mnemonic, if not given.")] = None,
         description: Annotated[str | None, typer.Option("--description", help="What it means.")] = None,
         icon: Annotated[str | None, typer.Option("--icon", help="An emoji or an icon's name.")] = None,
-        font: Annotated[
-            str | None, typer.Option("--font", metavar="#RRGGBB", help="Colour of the text.")
-        ] = None,
+        font: Annotated[str | None, typer.Option("--font", metavar="#RRGGBB", help="Colour of the text.")] = None,
         background: Annotated[
             str | None, typer.Option("--background", metavar="#RRGGBB", help="Colour behind it.")
         ] = None,

@@ -12,9 +12,7 @@ from provenance.cli.settings import Connection, resolve
 if TYPE_CHECKING:
     from provenance_client import Client
 
-ApiUrl = Annotated[
-    str | None, typer.Option("--api-url", metavar="URL", help="The server, e.g. http://host:7300/api.")
-]
+ApiUrl = Annotated[str | None, typer.Option("--api-url", metavar="URL", help="The server, e.g. http://host:7300/api.")]
 ApiKey = Annotated[
     str | None,
     typer.Option("--api-key", metavar="KEY", help="The API key (others can see it in the process list)."),
@@ -42,9 +40,7 @@ def connected(connection: Connection) -> Iterator["Client"]:
     from provenance_client import Client, ProvenanceError
 
     try:
-        with Client(
-            api_url=connection.api_url, api_key=connection.api_key, origin=connection.origin
-        ) as client:
+        with Client(api_url=connection.api_url, api_key=connection.api_key, origin=connection.origin) as client:
             yield client
     except ProvenanceError as error:
         raise from_client(error) from error

@@ -17,7 +17,7 @@ HINTS = {
 """What to do about a refusal, by the client's class code or the server's own."""
 
 
-class CommandFailed(Exception):  # noqa: N818 - it ends a command, not a program
+class CommandFailed(Exception):
     """A command that did not do what it was asked; `exit_code` is the process's answer."""
 
     exit_code: ClassVar[int] = 1

@@ -25,9 +25,7 @@ SURE_SCAN = 10_000
 """New rows up to which one scan of the server surely reaches the last row seen: its budget is larger."""
 
 
-def follow_rows(
-    client: "Client", filters: dict[str, Any], *, start: datetime | None, limit: int, ndjson: bool
-) -> None:
+def follow_rows(client: "Client", filters: dict[str, Any], *, start: datetime | None, limit: int, ndjson: bool) -> None:
     """Print the newest `limit` rows, oldest first, then every new one until interrupted.
 
     The interaction number is the position: it is gap-free, so what lies above the last number seen is
@@ -38,9 +36,7 @@ def follow_rows(
     from provenance_client import ProvenanceError
 
     seen = _head(client)
-    first = [
-        row for page in listing.pages(client, {**filters, "start_date": start}, limit) for row in page["data"]
-    ]
+    first = [row for page in listing.pages(client, {**filters, "start_date": start}, limit) for row in page["data"]]
     _print([row for row in reversed(first) if row["interactionNumber"] <= seen], ndjson=ndjson)
     backoff, away = Backoff(LONGEST_WAIT), False
     while True:

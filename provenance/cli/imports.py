@@ -89,9 +89,7 @@ class Run:
             self._send(journal, progress)
         except (CommandFailed, KeyboardInterrupt):
             if progress.position and journal.path:
-                typer.echo(
-                    f"Stopped after {progress.position:,} records; the same command goes on there.", err=True
-                )
+                typer.echo(f"Stopped after {progress.position:,} records; the same command goes on there.", err=True)
             raise
         journal.remove()
         return progress
@@ -130,14 +128,10 @@ def _report(progress: "Progress", *, as_json: bool) -> None:
     if as_json:
         terminal.print_json(asdict(progress))
     else:
-        typer.echo(
-            f"{progress.created:,} created, {progress.duplicates:,} duplicates, {progress.failed:,} failed"
-        )
+        typer.echo(f"{progress.created:,} created, {progress.duplicates:,} duplicates, {progress.failed:,} failed")
     for where, reason in progress.failures[:LISTED]:
         terminal.say(f"{terminal.plain(where)}: {terminal.plain(reason)}")
     if progress.failed:
         rest = progress.failed - min(len(progress.failures), LISTED)
         more = f" ({rest:,} more than listed)" if rest else ""
-        raise Refused(
-            f"{progress.failed:,} records were not stored{more}. Repair them and run the import again."
-        )
+        raise Refused(f"{progress.failed:,} records were not stored{more}. Repair them and run the import again.")

@@ -13,9 +13,7 @@ def since(last: str, now: datetime) -> datetime:
     """Return the moment `30m`, `12h` or `7d` before now. Raises Misused for anything else."""
     found = _SPAN.match(last.strip().lower())
     if not found:
-        raise Misused(
-            f"--last {last!r} is no period. Write a number and s, m, h, d or w, like 30m, 12h or 7d."
-        )
+        raise Misused(f"--last {last!r} is no period. Write a number and s, m, h, d or w, like 30m, 12h or 7d.")
     try:
         return now - timedelta(**{_UNITS[found[2]]: int(found[1])})
     except OverflowError:

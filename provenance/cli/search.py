@@ -1,7 +1,7 @@
 """`provenance search`: find interactions, print them, follow new ones."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -24,35 +24,27 @@ def search(
     resource_type: Annotated[
         Words, typer.Option("-t", "--type", metavar="TYPE", help="Of this type (repeat: or).")
     ] = None,
-    action: Annotated[
-        Words, typer.Option("-a", "--action", metavar="ACTION", help="This action (repeat: or).")
-    ] = None,
-    origin: Annotated[
-        Words, typer.Option("-o", "--origin", metavar="ORIGIN", help="From here (repeat: or).")
-    ] = None,
+    action: Annotated[Words, typer.Option("-a", "--action", metavar="ACTION", help="This action (repeat: or).")] = None,
+    origin: Annotated[Words, typer.Option("-o", "--origin", metavar="ORIGIN", help="From here (repeat: or).")] = None,
     user: Annotated[str | None, typer.Option("-u", "--user", metavar="ID", help="Done by this user.")] = None,
     uow: Annotated[str | None, typer.Option("--uow", metavar="UUID", help="In this unit of work.")] = None,
     related: Annotated[
         str | None, typer.Option("--related", metavar="ID", help="Naming this as a related resource.")
     ] = None,
-    last: Annotated[
-        str | None, typer.Option("--last", metavar="30m|12h|7d", help="Of this last period.")
+    platform: Annotated[
+        Literal["only", "exclude"] | None,
+        typer.Option("--platform", help="Only, or none, of what the platform itself did."),
     ] = None,
-    from_: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="Not before (ISO 8601, UTC).")
-    ] = None,
+    last: Annotated[str | None, typer.Option("--last", metavar="30m|12h|7d", help="Of this last period.")] = None,
+    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Not before (ISO 8601, UTC).")] = None,
     to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Not after (ISO 8601, UTC).")] = None,
     where: Annotated[
         str | None, typer.Option("--where", metavar="CEL", help="A condition: 'interaction.total > 100'.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Print at most N.")] = 50,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print {data, pagination} as one JSON document.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print {data, pagination} as one JSON document.")] = False,
     ndjson: Annotated[bool, typer.Option("--ndjson", help="Print one JSON object per line.")] = False,
-    follow: Annotated[
-        bool, typer.Option("-f", "--follow", help="Go on printing new ones until Ctrl-C.")
-    ] = False,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on printing new ones until Ctrl-C.")] = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
@@ -73,6 +65,7 @@ def search(
         "user_id": user,
         "uow_id": uow,
         "related_resource_id": related,
+        "platform": platform,
         "where": where,
     }
     connection = settled(api_url, api_key)
@@ -92,7 +85,7 @@ def search(
 
 
 def _print(client: Any, filters: dict[str, Any], limit: int, *, as_json: bool, ndjson: bool) -> None:
-    from provenance.cli import listing, terminal
+    from provenance.cli import listing, table, terminal
 
     rows: list[Any] = []
     pagination: dict[str, Any] = {}
@@ -105,5 +98,5 @@ def _print(client: Any, filters: dict[str, Any], limit: int, *, as_json: bool, n
     if as_json:
         terminal.print_json({"data": rows, "pagination": pagination})
     elif not ndjson:
-        listing.print_table(rows)
+        table.print_table(rows)
     listing.say_what_is_left(len(rows), pagination)

@@ -134,6 +134,4 @@ def print_line(row: Row) -> None:
 
     line = Text(moment(row["createdDate"])).append(" ").append_text(one_line(row)).append(f" {preview(row)}")
     out = console()
-    out.print(
-        line, no_wrap=True, overflow="ellipsis", crop=out.width < UNBOUNDED, soft_wrap=out.width == UNBOUNDED
-    )
+    out.print(line, no_wrap=True, overflow="ellipsis", crop=out.width < UNBOUNDED, soft_wrap=out.width == UNBOUNDED)

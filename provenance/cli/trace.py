@@ -19,9 +19,7 @@ def register(app: typer.Typer) -> None:
 
 def trace(
     id: Annotated[str, typer.Argument(metavar="ID", help="A resource's id, or a unit of work's.")],
-    tree: Annotated[
-        bool, typer.Option("--tree", help="Nest the interactions by their parent spans.")
-    ] = False,
+    tree: Annotated[bool, typer.Option("--tree", help="Nest the interactions by their parent spans.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the trace as the server gives it.")] = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
@@ -38,13 +36,11 @@ def trace(
     if found.get("unitsTruncated") or found.get("nextCursor"):
         from provenance.cli import terminal
 
-        terminal.say(
-            "The trace is longer than one answer: its newest part is shown. `provenance search -r` lists all."
-        )
+        terminal.say("The trace is longer than one answer: its newest part is shown. `provenance search -r` lists all.")
 
 
 def _show(found: Any, *, tree: bool, as_json: bool) -> None:
-    from provenance.cli import listing, terminal
+    from provenance.cli import table, terminal
 
     if as_json:
         terminal.print_json(found)
@@ -54,7 +50,7 @@ def _show(found: Any, *, tree: bool, as_json: bool) -> None:
     if tree:
         out.print(_tree(found), soft_wrap=out.width >= terminal.UNBOUNDED)
     else:
-        listing.print_table(found["interactions"])
+        table.print_table(found["interactions"])
 
 
 def _headline(found: Any) -> str:

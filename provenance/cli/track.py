@@ -19,31 +19,21 @@ def register(app: typer.Typer) -> None:
 
 
 def track(
-    resource: Annotated[
-        str, typer.Option("-r", "--resource", metavar="ID", help="What it was done to: any id.")
-    ],
-    resource_type: Annotated[
-        str, typer.Option("-t", "--type", metavar="TYPE", help="The resource's type: USER.")
-    ],
+    resource: Annotated[str, typer.Option("-r", "--resource", metavar="ID", help="What it was done to: any id.")],
+    resource_type: Annotated[str, typer.Option("-t", "--type", metavar="TYPE", help="The resource's type: USER.")],
     action: Annotated[str, typer.Option("-a", "--action", metavar="ACTION", help="What was done: CREATE.")],
     data: Annotated[
         str | None,
         typer.Option("-d", "--data", metavar="JSON|@FILE", help="Details: a JSON object, or a file of it."),
     ] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read the details from stdin.")] = False,
-    origin: Annotated[
-        str | None, typer.Option("-o", "--origin", metavar="ORIGIN", help="Where it came from.")
-    ] = None,
+    origin: Annotated[str | None, typer.Option("-o", "--origin", metavar="ORIGIN", help="Where it came from.")] = None,
     user: Annotated[str | None, typer.Option("-u", "--user", metavar="ID", help="Who did it.")] = None,
-    uow: Annotated[
-        str | None, typer.Option("--uow", metavar="UUID", help="The unit of work it belongs to.")
-    ] = None,
+    uow: Annotated[str | None, typer.Option("--uow", metavar="UUID", help="The unit of work it belongs to.")] = None,
     span: Annotated[
         str | None, typer.Option("--span", metavar="UUID", help="Its own span; repeating it records once.")
     ] = None,
-    parent_span: Annotated[
-        str | None, typer.Option("--parent-span", metavar="UUID", help="The span above it.")
-    ] = None,
+    parent_span: Annotated[str | None, typer.Option("--parent-span", metavar="UUID", help="The span above it.")] = None,
     timestamp: Annotated[
         str | None,
         typer.Option("--timestamp", metavar="ISO8601", help="When it happened, with Z or an offset."),

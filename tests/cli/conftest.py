@@ -34,6 +34,4 @@ def stand_in_shell(tmp_path: Path, stand_in: StandIn) -> Iterator[Shell]:
 @pytest.fixture
 def person(tmp_path: Path, app: Running, workspace: Tenant) -> Person:
     """Somebody whose shell knows the run's server and a key of a fresh workspace."""
-    return Person(
-        Shell(tmp_path, {"PROVENANCE_API_URL": f"{app.url}/api", "PROVENANCE_API_KEY": workspace.key})
-    )
+    return Person(Shell(tmp_path, {"PROVENANCE_API_URL": f"{app.url}/api", "PROVENANCE_API_KEY": workspace.key}))

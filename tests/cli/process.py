@@ -40,9 +40,7 @@ class Shell:
             env={**self.environment, **(env or {})},
             timeout=60,
         )
-        return subprocess.CompletedProcess(
-            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
-        )
+        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command that runs until it is stopped."""

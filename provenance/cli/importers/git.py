@@ -173,9 +173,7 @@ def _answer(source: str, *arguments: str, may_fail: bool = False) -> str:
         raise BadSource(f"git cannot be run ({error.strerror}). Install git and try again.") from error
     if done.returncode and not may_fail:
         reason = _text(done.stderr).strip() or f"exit {done.returncode}"
-        raise BadSource(
-            f"{source} cannot be read as a git repository: {reason}\nGive a local clone's folder."
-        )
+        raise BadSource(f"{source} cannot be read as a git repository: {reason}\nGive a local clone's folder.")
     return _text(done.stdout)
 
 

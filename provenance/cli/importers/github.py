@@ -92,9 +92,7 @@ def _payloads(source: str) -> Iterator[Found | Unreadable]:
 def _files(source: str) -> list[Path]:
     path = Path(source)
     if path.is_dir():
-        return sorted(
-            found for found in path.rglob("*.json") if found.is_file() and found.name not in NOT_PAYLOADS
-        )
+        return sorted(found for found in path.rglob("*.json") if found.is_file() and found.name not in NOT_PAYLOADS)
     if not path.exists():
         raise BadSource(f"{source} does not exist. Give a file or a folder of webhook payloads.")
     return [path]

@@ -24,9 +24,7 @@ OUTCOMES = {
 }
 """What a conclusion or a state of checks, runs and deployments says about the outcome."""
 
-JUDGED = frozenset(
-    {"check_run", "check_suite", "deployment_status", "status", "workflow_job", "workflow_run"}
-)
+JUDGED = frozenset({"check_run", "check_suite", "deployment_status", "status", "workflow_job", "workflow_run"})
 """Events that have an outcome."""
 
 THREADS = ("pull_request", "issue", "discussion")
@@ -79,9 +77,7 @@ def _resource(shape: Shape, payload: Payload) -> tuple[str, str | None]:
 
 def _part(payload: Payload, hole: str) -> str | None:
     if hole == "owner":
-        return (
-            _path(payload, "repository.full_name") or _part(payload, "org") or _path(payload, "sender.login")
-        )
+        return _path(payload, "repository.full_name") or _part(payload, "org") or _path(payload, "sender.login")
     if hole == "org":
         return _path(payload, "organization.login") or _path(payload, "repository.owner.login")
     if hole == "ref":
@@ -103,11 +99,7 @@ def _unknown(event: str, payload: Payload) -> Shape:
     By the key of its name, or about the repository.
     """
     about = payload.get(event)
-    ids = [
-        key
-        for key in ("number", "id", "name")
-        if isinstance(about, Mapping) and _path(payload, f"{event}.{key}")
-    ]
+    ids = [key for key in ("number", "id", "name") if isinstance(about, Mapping) and _path(payload, f"{event}.{key}")]
     place = f"{{owner}}/{event}/{{{event}.{ids[0]}}}" if ids else "{owner}"
     return Shape(_mnemonic(event) if ids else "REPOSITORY", place, event, event)
 
@@ -208,9 +200,7 @@ def _path(payload: Any, path: str) -> str | None:
 
 
 def _text(value: Any) -> str | None:
-    return (
-        str(value) if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else None
-    )
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else None
 
 
 def _value(payload: Any, path: str) -> Any:

@@ -19,9 +19,7 @@ class Shape:
 
 
 EVENTS: dict[str, Shape] = {
-    "branch_protection_rule": Shape(
-        "BRANCH_PROTECTION_RULE", "{owner}/branch-protection/{rule.name}", "rule"
-    ),
+    "branch_protection_rule": Shape("BRANCH_PROTECTION_RULE", "{owner}/branch-protection/{rule.name}", "rule"),
     "check_run": Shape("CHECK_RUN", "{owner}/runs/{check_run.id}", "check_run"),
     "check_suite": Shape("CHECK_SUITE", "{owner}/check-suites/{check_suite.id}", "check_suite"),
     "code_scanning_alert": Shape("CODE_SCANNING_ALERT", "{owner}/code-scanning/{alert.number}", "alert"),
@@ -43,9 +41,7 @@ EVENTS: dict[str, Shape] = {
         "CREATED",
     ),
     "discussion": Shape("DISCUSSION", "{owner}#{discussion.number}", "discussion"),
-    "discussion_comment": Shape(
-        "DISCUSSION_COMMENT", "{owner}#{discussion.number}/comments/{comment.id}", "comment"
-    ),
+    "discussion_comment": Shape("DISCUSSION_COMMENT", "{owner}#{discussion.number}/comments/{comment.id}", "comment"),
     "fork": Shape("REPOSITORY", "{owner}", "forkee", "FORK"),
     "github_app_authorization": Shape("GITHUB_APP_AUTHORIZATION", "{sender.login}", ""),
     "gollum": Shape("WIKI", "{owner}/wiki", "", "EDIT"),
@@ -58,9 +54,7 @@ EVENTS: dict[str, Shape] = {
         "MARKETPLACE_PURCHASE", "marketplace/{marketplace_purchase.account.login}", "marketplace_purchase"
     ),
     "member": Shape("COLLABORATOR", "{owner}/collaborators/{member.login}", "member"),
-    "membership": Shape(
-        "TEAM_MEMBERSHIP", "{org}/teams/{team.slug|team.id}/members/{member.login}", "member"
-    ),
+    "membership": Shape("TEAM_MEMBERSHIP", "{org}/teams/{team.slug|team.id}/members/{member.login}", "member"),
     "merge_group": Shape("MERGE_GROUP", "{owner}/merge-groups/{merge_group.head_sha}", "merge_group"),
     "meta": Shape("WEBHOOK", "{owner}/hooks/{hook_id}", "hook"),
     "milestone": Shape("MILESTONE", "{owner}/milestones/{milestone.number}", "milestone"),
@@ -71,17 +65,11 @@ EVENTS: dict[str, Shape] = {
     "ping": Shape("WEBHOOK", "{owner}/hooks/{hook_id}", "hook", "PING"),
     "project": Shape("PROJECT", "{owner}/projects/{project.number}", "project"),
     "project_card": Shape("PROJECT_CARD", "{owner}/projects/cards/{project_card.id}", "project_card"),
-    "project_column": Shape(
-        "PROJECT_COLUMN", "{owner}/projects/columns/{project_column.id}", "project_column"
-    ),
-    "projects_v2_item": Shape(
-        "PROJECT_ITEM", "{org}/projects/items/{projects_v2_item.id}", "projects_v2_item"
-    ),
+    "project_column": Shape("PROJECT_COLUMN", "{owner}/projects/columns/{project_column.id}", "project_column"),
+    "projects_v2_item": Shape("PROJECT_ITEM", "{org}/projects/items/{projects_v2_item.id}", "projects_v2_item"),
     "public": Shape("REPOSITORY", "{owner}", "repository", "PUBLICIZED"),
     "pull_request": Shape("PULL_REQUEST", "{owner}#{pull_request.number}", "pull_request"),
-    "pull_request_review": Shape(
-        "PULL_REQUEST_REVIEW", "{owner}#{pull_request.number}/reviews/{review.id}", "review"
-    ),
+    "pull_request_review": Shape("PULL_REQUEST_REVIEW", "{owner}#{pull_request.number}/reviews/{review.id}", "review"),
     "pull_request_review_comment": Shape(
         "PULL_REQUEST_COMMENT", "{owner}#{pull_request.number}/comments/{comment.id}", "comment"
     ),
@@ -93,9 +81,7 @@ EVENTS: dict[str, Shape] = {
     "repository": Shape("REPOSITORY", "{owner}", "repository"),
     "repository_dispatch": Shape("REPOSITORY", "{owner}", "", "DISPATCH"),
     "repository_import": Shape("REPOSITORY", "{owner}", "repository", "IMPORT"),
-    "repository_vulnerability_alert": Shape(
-        "VULNERABILITY_ALERT", "{owner}/vulnerability-alerts/{alert.id}", "alert"
-    ),
+    "repository_vulnerability_alert": Shape("VULNERABILITY_ALERT", "{owner}/vulnerability-alerts/{alert.id}", "alert"),
     "security_advisory": Shape("SECURITY_ADVISORY", "{security_advisory.ghsa_id}", "security_advisory"),
     "sponsorship": Shape("SPONSORSHIP", "sponsorships/{sponsorship.node_id}", "sponsorship"),
     "star": Shape("STAR", "{owner}/stargazers/{sender.login}", ""),

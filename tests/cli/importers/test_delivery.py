@@ -31,9 +31,7 @@ def journals(shell: Shell) -> list[Path]:
 
 
 class TestChunks:
-    def test_at_most_a_thousand_items_and_eight_megabytes(
-        self, stand_in_shell: Shell, stand_in: StandIn
-    ) -> None:
+    def test_at_most_a_thousand_items_and_eight_megabytes(self, stand_in_shell: Shell, stand_in: StandIn) -> None:
         large = [item(f"large-{number}", interaction={"text": "x" * 250_000}) for number in range(40)]
         small = [item(f"small-{number}") for number in range(2_100)]
 
@@ -117,9 +115,7 @@ class TestPatience:
 
 
 class TestGoingOn:
-    def test_an_interrupted_import_goes_on_where_it_was(
-        self, stand_in_shell: Shell, stand_in: StandIn
-    ) -> None:
+    def test_an_interrupted_import_goes_on_where_it_was(self, stand_in_shell: Shell, stand_in: StandIn) -> None:
         source = write(stand_in_shell.home, [item(f"user-{n}") for n in range(2_500)])
         stand_in.next_answers = [(200, {}, {}), *[problem(503, "overloaded", retry_after="30")] * 2]
         process = stand_in_shell.start("import", "ndjson", source)
@@ -137,9 +133,7 @@ class TestGoingOn:
         assert stand_in.batches == [1_000, 1_000, 1_000, 500]
         assert journals(stand_in_shell) == []
 
-    def test_failures_before_the_interruption_are_not_forgotten(
-        self, stand_in_shell: Shell, stand_in: StandIn
-    ) -> None:
+    def test_failures_before_the_interruption_are_not_forgotten(self, stand_in_shell: Shell, stand_in: StandIn) -> None:
         items = [item("bad", interaction={"n": 2**60}), *(item(f"user-{n}") for n in range(1_500))]
         source = write(stand_in_shell.home, items)
         stand_in.next_answers = [(200, {}, {}), problem(500, "bug")]
@@ -160,9 +154,7 @@ class TestGoingOn:
 
         assert done.stdout == "500 created, 1,000 duplicates, 0 failed\n"
 
-    def test_another_workspace_has_a_journal_of_its_own(
-        self, stand_in_shell: Shell, stand_in: StandIn
-    ) -> None:
+    def test_another_workspace_has_a_journal_of_its_own(self, stand_in_shell: Shell, stand_in: StandIn) -> None:
         source = write(stand_in_shell.home, [item(f"user-{n}") for n in range(1_500)])
         stand_in.next_answers = [(200, {}, {}), problem(500, "bug")]
         stand_in_shell.run("import", "ndjson", source)

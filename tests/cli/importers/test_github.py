@@ -68,9 +68,7 @@ class TestOneEvent:
 
         assert (found["resourceType"], found["resourceId"]) == ("ISSUE_COMMENT", "octo/hello#12/comments/7")
         assert found["uowId"] == thread_unit("octo/hello", 12)
-        assert {"resourceType": "ISSUE", "resourceId": "octo/hello#12", "role": "affected"} in found[
-            "relatedResources"
-        ]
+        assert {"resourceType": "ISSUE", "resourceId": "octo/hello#12", "role": "affected"} in found["relatedResources"]
 
     def test_a_check_belongs_to_its_pull_request_or_else_to_its_commit(self, tmp_path: Path) -> None:
         check = {"id": 9, "head_sha": SHA, "conclusion": "failure", "pull_requests": [{"number": 2}]}
@@ -197,11 +195,7 @@ class TestRealPayloads:
     def test_most_are_recognised_without_being_named_and_none_wrongly(self) -> None:
         entries = json.loads(index_file().read_text())
         verdicts = Counter(
-            "right"
-            if guess(payload) == entry["name"]
-            else "open"
-            if guess(payload) is None
-            else entry["name"]
+            "right" if guess(payload) == entry["name"] else "open" if guess(payload) is None else entry["name"]
             for entry in entries
             for payload in entry["examples"]
         )
