@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup run test lint format bench lock
+.PHONY: help setup run test lint format docs bench lock
 
 help:  ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -32,6 +32,9 @@ lint: $(VENV)/.dev  ## Style, strict types and import layers.
 format: $(VENV)/.dev  ## Rewrite the code in the house style.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.main  ## Write docs/reference and the page's error codes from the code.
+	$(BIN)/python -m provenance.reference
 
 test: lint  ## Everything CI runs: lint, types, layers, tests.
 	$(BIN)/python -m pytest

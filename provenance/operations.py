@@ -63,6 +63,16 @@ async def openapi(request: Request) -> Response:
 @router.get("/docs", operation_id="operations.docs", response_class=Response)
 async def docs() -> Response:
     """The API on one page, readable without any other site."""
+    return _page()
+
+
+@router.get("/docs/errors", operation_id="operations.errors", response_class=Response)
+async def errors() -> Response:
+    """Every error code on the same page; an error's ``type`` points here."""
+    return _page()
+
+
+def _page() -> Response:
     page = files("provenance").joinpath("docs.html").read_bytes()
     policy = (
         "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
