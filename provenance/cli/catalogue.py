@@ -61,7 +61,7 @@ def _commands(resource: str) -> typer.Typer:
                 font_color_hex=font,
                 bg_color_hex=background,
             )
-        _print_rows([row], as_json=as_json)
+        _print_rows([row], as_json=as_json, one=True)
 
     @group.command("show")
     def show(key: Key, as_json: AsJson = False, api_url: ApiUrl = None, api_key: ApiKey = None) -> None:

@@ -1,6 +1,7 @@
 """`provenance config`: what this person's command line remembers."""
 
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -22,13 +23,13 @@ def register(app: typer.Typer) -> None:
 def set_(
     key: Key,
     value: Annotated[
-        str | None, typer.Argument(help="The value; without it, it is asked for (a key is not shown).")
+        str | None, typer.Argument(help="The value; without it, it is asked for or read from stdin.")
     ] = None,
 ) -> None:
     """Remember a setting. An empty value forgets it."""
     _check(key)
     if value is None:
-        value = str(typer.prompt(key, hide_input=key == "api-key", err=True))
+        value = _asked(key)
     value = value.strip()
     if value and key == "api-url":
         value = _normal_url(value)
@@ -62,6 +63,13 @@ def list_() -> None:
 def path() -> None:
     """Print the configuration file's path."""
     typer.echo(config_path())
+
+
+def _asked(key: str) -> str:
+    """Return what a person types, or what a script pipes in; a key is not shown."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline()
+    return str(typer.prompt(key, hide_input=key == "api-key", err=True))
 
 
 def _check(key: str) -> None:

@@ -12,7 +12,7 @@ from tests.cli.process import Person
 class TestCatalogue:
     async def test_create_show_list_delete(self, person: Person, command: str, id_key: str) -> None:
         looks = ("--icon", "👤", "--font", "#ffffff", "--background", "#3b82f6")
-        made = json.loads(await person.get(command, "create", "MINE", "--title", "My own", *looks, "--json"))[0]
+        made = json.loads(await person.get(command, "create", "MINE", "--title", "My own", *looks, "--json"))
         shown = json.loads(await person.get(command, "show", "mine", "--json"))
         listed = await person.get(command, "list")
         gone = await person.run(command, "delete", "MINE")

@@ -95,6 +95,11 @@ class TestConfigCommand:
 
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
+    def test_a_script_pipes_the_key_in(self, shell: Shell) -> None:
+        shell.run("config", "set", "api-key", stdin="pv_abc_topsecret\n")
+
+        assert shell.run("config", "get", "api-key").stdout == "pv_abc_topsecret\n"
+
     def test_an_unknown_key_is_usage(self, shell: Shell) -> None:
         done = shell.run("config", "set", "colour", "red")
 
