@@ -5,8 +5,6 @@ that arrive meanwhile don't wait for the batch.
 """
 
 import asyncio
-import re
-import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,34 +12,37 @@ import msgspec
 from msgspec import Raw
 
 from provenance.core.door import Answer, Exchange
-from provenance.core.errors import Invalid, Problem, TooLarge
-from provenance.core.routing import is_json
+from provenance.core.errors import Invalid, Problem
 from provenance.ledger.entry import Entry, Verdict, seal
 from provenance.ledger.errors import IdempotencyConflict
 from provenance.ledger.interactions import reading, service
-from provenance.ledger.interactions.errors import BatchRefused, BatchTooLarge
+from provenance.ledger.interactions.errors import BatchRefused
 from provenance.ledger.interactions.reading import Submission
-from provenance.ledger.interactions.schemas import BatchAnswer, BatchEnvelope, BatchResult
+from provenance.ledger.interactions.schemas import BatchAnswer, BatchResult
 from provenance.ledger.interactions.service import Source
+from provenance.ledger.interactions.splitting import BATCH_BODY_LIMIT, split
+from provenance.ledger.interactions.vocabulary import Vocabulary
 from provenance.ledger.service import Ledger
 
-BATCH_BODY_LIMIT = 16 * 1024 * 1024
 ITEM_LIMIT = 256 * 1024
-WHOLE_ITEMS = 1_000
-PARTIAL_ITEMS = 10_000
 CHUNK = 250
 _SLICE = 20
 _NAMED_ISSUES = 100
-_HEAD = re.compile(rb'\s*\{\s*"items"\s*:\s*')
-_TAIL = re.compile(rb"\s*\}\s*\Z")
+__all__ = ["BATCH_BODY_LIMIT", "create_batch"]
+
 _encode = msgspec.json.Encoder().encode
 
 
 class _Prepared(NamedTuple):
+    """One item that is in order."""
+
     at: int
     submission: Submission
     entry: Entry | None
     """None when it brings a new word: it takes the cold way."""
+
+
+_Judged = tuple[_Prepared, Verdict, Entry]
 
 
 async def create_batch(ledger: Ledger, exchange: Exchange) -> Answer:
@@ -49,53 +50,14 @@ async def create_batch(ledger: Ledger, exchange: Exchange) -> Answer:
 
     Raises BatchTooLarge, BatchRefused, IdempotencyConflict (all or nothing), and what the lane raises.
     """
-    items = read_items(exchange)
     partial = _is_partial(exchange.query)
-    most = PARTIAL_ITEMS if partial else WHOLE_ITEMS
-    if len(items) > most:
-        raise BatchTooLarge(f"A batch has at most {most:,} items{'' if partial else '; mode=partial takes more'}.")
-    batch_key = service.headers_of(exchange).idempotency_key
+    items = split(exchange, partial=partial)
+    batch_key = reading.checked_key(service.headers_of(exchange))
     source = service.source_of(exchange)
     results = await (_partial if partial else _whole)(ledger, source, items, batch_key)
     tally = {kind: sum(1 for result in results if result.status == kind) for kind in ("created", "duplicate", "failed")}
     answer = BatchAnswer(results, tally["created"], tally["duplicate"], tally["failed"])
     return Answer(201 if answer.created and not answer.failed else 200, _encode(answer))
-
-
-def read_items(exchange: Exchange) -> Sequence[bytes | Raw]:
-    """Split a body into its items, without judging them. Raises Invalid and TooLarge."""
-    body = _unpacked(exchange)
-    content_type = exchange.header(b"content-type")
-    kind = (content_type or "").partition(";")[0].strip().lower()
-    if kind in ("application/x-ndjson", "application/ndjson"):
-        return [line for line in body.split(b"\n") if line.strip()]
-    if not is_json(content_type):
-        raise Invalid(
-            "Send application/json (an array, or an object with items) or application/x-ndjson.",
-            code="unsupported_content_type",
-        )
-    return _json_items(body)
-
-
-def _json_items(body: bytes) -> list[Raw]:
-    if body.lstrip()[:1] == b"{":
-        head, tail = _HEAD.match(body), _TAIL.search(body)
-        # A plain {"items": […]} is cut open; whatever else an object holds is admitted whole first.
-        if head and tail:
-            inner = body[head.end() : tail.start()]
-            try:
-                return msgspec.json.decode(inner, type=list[Raw])
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                pass
-        try:
-            return msgspec.json.decode(reading.admitted(body), type=BatchEnvelope).items
-        except msgspec.ValidationError:
-            raise Invalid.at("items", "must be an array of interactions") from None
-    try:
-        return msgspec.json.decode(body, type=list[Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        reading.admitted(body)  # names the place when the text is not JSON at all
-        raise Invalid.at("$", "must be an array of interactions, or an object with items") from None
 
 
 async def _whole(
@@ -106,16 +68,11 @@ async def _whole(
         raise _refusal(refused)
     if not prepared:
         return []
-    if all(item.entry is not None for item in prepared):
-        entries = [item.entry for item in prepared if item.entry is not None]
-        verdicts = await ledger.lane.many(entries, all_or_nothing=True)
-        judged = list(zip(verdicts, entries, strict=True))
-    else:
-        judged = await _cold(ledger, source, prepared)
-    conflicts = [item.at for item, (verdict, _) in zip(prepared, judged, strict=True) if verdict.conflicts]
+    judged = await _judge(ledger, source, prepared, whole=True)
+    conflicts = await _conflicts(ledger, source, judged)
     if conflicts:
-        raise IdempotencyConflict([f"[{index}]" for index in conflicts[:_NAMED_ISSUES]])
-    return [_result(item.at, verdict) for item, (verdict, _) in zip(prepared, judged, strict=True)]
+        raise IdempotencyConflict(path for paths in conflicts.values() for path in paths)
+    return [_result(item.at, verdict) for item, verdict, _ in judged]
 
 
 async def _partial(
@@ -126,36 +83,57 @@ async def _partial(
         chunk = items[start : start + CHUNK]
         prepared, refused = await _prepare(ledger, source, chunk, start, batch_key)
         results += [_failed(index, problem) for index, problem in refused]
-        warm = [item for item in prepared if item.entry is not None]
-        if warm:
-            entries = [item.entry for item in warm if item.entry is not None]
-            verdicts = await ledger.lane.many(entries, all_or_nothing=False)
-            results += [_result(item.at, verdict) for item, verdict in zip(warm, verdicts, strict=True)]
-        results += await _cold_one_by_one(ledger, source, [item for item in prepared if item.entry is None])
+        if prepared:
+            results += await _settle(ledger, source, prepared)
     return sorted(results, key=lambda result: result.index)
 
 
-async def _cold_one_by_one(ledger: Ledger, source: Source, items: list[_Prepared]) -> list[BatchResult]:
-    """Record items with new words: together when none conflicts, else each on its own."""
-    if not items:
-        return []
-    if len(items) > 1:
-        try:
-            judged = await _cold(ledger, source, items)
-        except Problem as problem:
-            if problem.status >= 500:
-                raise
-        else:
-            if not any(verdict.conflicts for verdict, _ in judged):
-                return [_result(item.at, verdict) for item, (verdict, _) in zip(items, judged, strict=True)]
-    results = []
-    for item in items:
-        try:
-            [(verdict, _)] = await _cold(ledger, source, [item])
-            results.append(_result(item.at, verdict))
-        except Invalid as problem:
-            results.append(_failed(item.at, problem))
-    return results
+async def _settle(ledger: Ledger, source: Source, items: list[_Prepared]) -> list[BatchResult]:
+    """Record what can be recorded of a chunk, in its order, and say of each item what became of it."""
+    try:
+        judged = await _judge(ledger, source, items, whole=False)
+    except Invalid as problem:
+        if len(items) == 1:
+            return [_failed(items[0].at, problem)]
+        return [result for item in items for result in await _settle(ledger, source, [item])]
+    conflicts = await _conflicts(ledger, source, judged)
+    results = [_failed(at, IdempotencyConflict(paths)) for at, paths in conflicts.items()]
+    good = [(item, verdict) for item, verdict, _ in judged if item.at not in conflicts]
+    if conflicts and good and not _is_warm(items):
+        # The cold way undoes everything at a conflict, words included: again without what conflicted.
+        return results + await _settle(ledger, source, [item for item, _ in good])
+    return results + [_result(item.at, verdict) for item, verdict in good]
+
+
+def _is_warm(items: list[_Prepared]) -> bool:
+    return all(item.entry is not None for item in items)
+
+
+async def _judge(ledger: Ledger, source: Source, items: list[_Prepared], *, whole: bool) -> list[_Judged]:
+    """Append items: through the lane, or together in one transaction when one of them brings a new word."""
+    if _is_warm(items):
+        entries = [item.entry for item in items if item.entry is not None]
+        verdicts = await ledger.lane.many(entries, all_or_nothing=whole)
+        return list(zip(items, verdicts, entries, strict=True))
+    judged = await _cold(ledger, source, items)
+    return [(item, verdict, entry) for item, (verdict, entry) in zip(items, judged, strict=True)]
+
+
+async def _conflicts(ledger: Ledger, source: Source, judged: list[_Judged]) -> dict[int, list[str]]:
+    """Name the fields in which repeats differ from the first of their key, in this batch or in the ledger."""
+    conflicting = [each for each in judged if each[1].conflicts]
+    if not conflicting:
+        return {}
+    here = {entry.key: entry.columns for _, verdict, entry in judged if verdict.created}
+    numbers = [verdict.number for _, verdict, entry in conflicting[:_NAMED_ISSUES] if entry.key not in here]
+    async with ledger.db.read(source.actor) as tx:
+        recorded = await service.rows_of(tx, numbers)
+    found: dict[int, list[str]] = {}
+    for item, verdict, entry in conflicting:
+        first = here.get(entry.key) or recorded.get(verdict.number)
+        fields = service.differing(entry.columns, item.submission, first) if first else []
+        found[item.at] = [f"[{item.at}].{field}" for field in fields] or [f"[{item.at}]"]
+    return found
 
 
 async def _cold(ledger: Ledger, source: Source, items: list[_Prepared]) -> list[tuple[Verdict, Entry]]:
@@ -173,7 +151,7 @@ async def _prepare(
     ledger: Ledger, source: Source, items: Sequence[bytes | Raw], start: int, batch_key: str | None
 ) -> tuple[list[_Prepared], list[tuple[int, Invalid]]]:
     workspace_id = source.actor.workspace_id
-    catalogue = await ledger.catalogues.of(workspace_id)
+    vocabulary = await Vocabulary.of(ledger, workspace_id)
     keys = await ledger.keyring.of(workspace_id)
     prepared: list[_Prepared] = []
     refused: list[tuple[int, Invalid]] = []
@@ -183,11 +161,11 @@ async def _prepare(
         at = f"[{index}]."
         try:
             submission = _read_item(item, at, None if batch_key is None else f"{batch_key}#{index}")
-            words = reading.resolve(submission.body, catalogue, at=at)
+            words = await vocabulary.resolve(submission.body, at=at)
         except Invalid as problem:
             refused.append((index, problem))
             continue
-        entry = seal(service.draft_of(source, submission, words, catalogue), keys) if words.settled else None
+        entry = seal(service.draft_of(source, submission, words, vocabulary.catalogue), keys) if words.settled else None
         prepared.append(_Prepared(index, submission, entry))
     return await _with_known_corrections(ledger, source, prepared, refused)
 
@@ -217,6 +195,7 @@ def _read_item(item: bytes | Raw, at: str, batch_key: str | None) -> Submission:
 
 
 def _refusal(refused: list[tuple[int, Invalid]]) -> BatchRefused:
+    refused = sorted(refused, key=lambda pair: pair[0])
     first = refused[0][1]
     details = [detail for _, problem in refused[:_NAMED_ISSUES] for detail in problem.details]
     more = f" and {len(refused) - 1:,} more" if len(refused) > 1 else ""
@@ -224,8 +203,6 @@ def _refusal(refused: list[tuple[int, Invalid]]) -> BatchRefused:
 
 
 def _result(index: int, verdict: Verdict) -> BatchResult:
-    if verdict.conflicts:
-        return _failed(index, IdempotencyConflict([f"[{index}]"]))
     return BatchResult(index, "created" if verdict.created else "duplicate", verdict.id)
 
 
@@ -239,21 +216,3 @@ def _is_partial(query: bytes) -> bool:
     if any(mode not in (b"partial", b"atomic") for mode in modes):
         raise Invalid.at("mode", "is partial, or atomic (the default)")
     return b"partial" in modes
-
-
-def _unpacked(exchange: Exchange) -> bytes:
-    encoding = (exchange.header(b"content-encoding") or "identity").strip().lower()
-    if encoding == "identity":
-        return exchange.body
-    if encoding != "gzip":
-        raise Invalid.at("Content-Encoding", "is gzip or identity", code="unsupported_encoding")
-    inflate = zlib.decompressobj(wbits=31)
-    try:
-        body = inflate.decompress(exchange.body, BATCH_BODY_LIMIT + 1)
-    except zlib.error:
-        raise Invalid("The body is no gzip stream.", code="bad_gzip") from None
-    if len(body) > BATCH_BODY_LIMIT:
-        raise TooLarge(f"The unpacked body is over {BATCH_BODY_LIMIT // 1024} KiB.")
-    if not inflate.eof or inflate.unused_data:
-        raise Invalid("The body is no complete gzip stream.", code="bad_gzip")
-    return body

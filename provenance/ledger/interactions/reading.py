@@ -138,6 +138,11 @@ def refuse_unknown(words: Words, catalogue: Catalogue, *, at: str = "") -> None:
         raise UnknownMnemonic.at(at + kind.value, f"{name} is not in the catalogue, and this workspace is strict")
 
 
+def checked_key(headers: Headers) -> str | None:
+    """Return the Idempotency-Key of a whole batch. Raises Invalid when it is none."""
+    return _short(headers.idempotency_key, "Idempotency-Key")
+
+
 def admitted(data: bytes, *, at: str = "") -> bytes:
     """Return the canonical form of a JSON text. Raises Invalid, naming the path."""
     try:
