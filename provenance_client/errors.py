@@ -4,7 +4,6 @@ Every refusal of the server arrives as `application/problem+json` and becomes on
 `ProvenanceError`, chosen by status; `code` is the server's stable word and the thing to branch on.
 """
 
-# ruff: noqa: N818 - the names are the contract's, as the server raises them
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

@@ -58,6 +58,5 @@ def _fields(record: logging.LogRecord) -> LogFields:
 
 def _mnemonic(level: str) -> str:
     return (
-        "".join(character if character.isascii() and character.isalnum() else "_" for character in level)[:64]
-        or "LOG"
+        "".join(character if character.isascii() and character.isalnum() else "_" for character in level)[:64] or "LOG"
     )

@@ -77,9 +77,7 @@ class Recording:
             given.setdefault("parent_span_id", scope.span_id)
         return self._record_complete(given)
 
-    def capture_exception(
-        self, error: BaseException | None = None, **fields: Unpack[LogFields]
-    ) -> str | None:
+    def capture_exception(self, error: BaseException | None = None, **fields: Unpack[LogFields]) -> str | None:
         """Record an exception (the one being handled, unless given).
 
         Answers its span id, None without an exception.
@@ -231,9 +229,7 @@ def create_sync(
     return SyncProvenance(_recorder(api_key, origin, api_url, options), LogFields())
 
 
-def _recorder(
-    api_key: str | None, origin: str | None, api_url: str | None, options: RecordingOptions
-) -> Recorder:
+def _recorder(api_key: str | None, origin: str | None, api_url: str | None, options: RecordingOptions) -> Recorder:
     settings = resolve(api_url=api_url, api_key=api_key, origin=origin)
     if settings.api_key is None:
         raise NotAuthenticated("give api_key= or set PROVENANCE_API_KEY", code="no_api_key")

@@ -41,9 +41,7 @@ class operation(Generic[R, P, T]):  # noqa: N801 - reads as the decorator it is
     @overload
     def __get__(self, instance: Resource[SyncTransport], owner: type) -> Callable[P, T]: ...
     @overload
-    def __get__(
-        self, instance: Resource[AsyncTransport], owner: type
-    ) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(self, instance: Resource[AsyncTransport], owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
     def __get__(self, instance: Any, owner: type) -> Any:
         """Bind the method to the resource it was reached through."""
         if instance is None:
@@ -69,13 +67,9 @@ class paged(Generic[R, P]):  # noqa: N801 - reads as the decorator it is
     @overload
     def __get__(self, instance: None, owner: type) -> paged[R, P]: ...
     @overload
-    def __get__(
-        self, instance: Resource[SyncTransport], owner: type
-    ) -> Callable[P, Iterator[Interaction]]: ...
+    def __get__(self, instance: Resource[SyncTransport], owner: type) -> Callable[P, Iterator[Interaction]]: ...
     @overload
-    def __get__(
-        self, instance: Resource[AsyncTransport], owner: type
-    ) -> Callable[P, AsyncIterator[Interaction]]: ...
+    def __get__(self, instance: Resource[AsyncTransport], owner: type) -> Callable[P, AsyncIterator[Interaction]]: ...
     def __get__(self, instance: Any, owner: type) -> Any:
         """Bind the method to the resource it was reached through."""
         if instance is None:
@@ -97,9 +91,7 @@ def _rows(transport: SyncTransport, first: Request[Page[Interaction]]) -> Iterat
         request = _next(request, page)
 
 
-async def _rows_async(
-    transport: AsyncTransport, first: Request[Page[Interaction]]
-) -> AsyncIterator[Interaction]:
+async def _rows_async(transport: AsyncTransport, first: Request[Page[Interaction]]) -> AsyncIterator[Interaction]:
     request: Request[Page[Interaction]] | None = first
     while request:
         page = await transport.run(request)

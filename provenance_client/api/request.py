@@ -51,10 +51,7 @@ def query(**arguments: object) -> tuple[tuple[str, str], ...]:
     None is left out, a list repeats the parameter, dates become UTC text.
     """
     return tuple(
-        (camel(name), _text(item))
-        for name, value in arguments.items()
-        for item in _each(value)
-        if item is not None
+        (camel(name), _text(item)) for name, value in arguments.items() for item in _each(value) if item is not None
     )
 
 

@@ -86,9 +86,7 @@ def _spell(settings: ClientSettings, request: Request[Any]) -> dict[str, Any]:
 def _header_value(name: str, value: str) -> bytes:
     # A line break would start another header; httpx encodes text beyond ASCII only when it is given bytes.
     if any(character in value for character in "\r\n\0"):
-        raise InvalidRequest(
-            f"{name}: a header holds no line break", details=[{"path": name, "issue": "line break"}]
-        )
+        raise InvalidRequest(f"{name}: a header holds no line break", details=[{"path": name, "issue": "line break"}])
     return value.encode()
 
 

@@ -55,12 +55,8 @@ class DeadLetters:
         if not self._path.exists():
             return []
         with closing(self._open()) as connection:
-            rows = connection.execute(
-                "SELECT at, status, code, detail, body FROM dead_letter ORDER BY id"
-            ).fetchall()
-        return [
-            DeadLetter(at, status, code, detail, json.loads(body)) for at, status, code, detail, body in rows
-        ]
+            rows = connection.execute("SELECT at, status, code, detail, body FROM dead_letter ORDER BY id").fetchall()
+        return [DeadLetter(at, status, code, detail, json.loads(body)) for at, status, code, detail, body in rows]
 
     def clear(self) -> int:
         """Forget them all; answers how many there were."""

@@ -7,6 +7,9 @@ back-off with full jitter or the time the server asked for.
 
 from __future__ import annotations
 
+# Otherwise imported by the first connection, in the sender's thread: a fork in the middle of that import would leave
+# the child with half a module and no way to ever connect.
+import encodings.idna  # noqa: F401
 import logging
 import random
 import sqlite3
@@ -54,9 +57,7 @@ class Counts:
 class Sender:
     """One thread, its own spool and those it adopted. `disk` is held while it is inside SQLite."""
 
-    def __init__(
-        self, transport: SyncTransport, folder: SpoolFolder, dead: DeadLetters, options: Options
-    ) -> None:
+    def __init__(self, transport: SyncTransport, folder: SpoolFolder, dead: DeadLetters, options: Options) -> None:
         self.own = folder.new()
         self.adopted: list[HeldSpool] = []
         self.counts = Counts()
@@ -114,7 +115,8 @@ class Sender:
                 busy = self._round()
             except Exception as error:
                 # A full disk, a damaged file: whatever it is, the thread must live to send the rest later.
-                log.warning("sending failed", exc_info=self._failures == 0)
+                if self._failures == 0:
+                    log.warning("sending failed", exc_info=True)
                 self._back_off(ServerError(str(error), code="sender_failed"))
                 continue
             if not busy:
@@ -161,9 +163,7 @@ class Sender:
         self._settle(spool, batch, answer)
 
     def _post(self, batch: Batch) -> bytes:
-        request: Request[Any] = Request(
-            "POST", "/interactions/batch", (("mode", "partial"),), JSON, batch.content
-        )
+        request: Request[Any] = Request("POST", "/interactions/batch", (("mode", "partial"),), JSON, batch.content)
         return self._transport.exchange(request)
 
     def _settle(self, spool: Spool, batch: Batch, answer: bytes) -> None:

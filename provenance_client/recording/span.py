@@ -48,9 +48,7 @@ class Span(Entered):
         self._began = time.perf_counter()
         super().enter()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.leave()
         facts: dict[str, Any] = {"durationMs": round((time.perf_counter() - self._began) * 1000, 3)}
         if error is not None:

@@ -70,6 +70,4 @@ def _read(decoder: msgspec.json.Decoder[T], answer: bytes) -> T:
     try:
         return decoder.decode(answer)
     except msgspec.DecodeError as error:
-        raise ServerError(
-            f"the batch was answered with something else: {error}", code="unexpected_answer"
-        ) from error
+        raise ServerError(f"the batch was answered with something else: {error}", code="unexpected_answer") from error

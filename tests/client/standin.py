@@ -34,6 +34,7 @@ class StandIn:
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
         self.script: deque[Answer] = deque()
         self.refuse: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda _item: None
+        self.refuse_whole: Callable[[bytes], Answer | None] = lambda _body: None
         self.changed = threading.Condition()
         self.http = _Server(("127.0.0.1", port), _Handler)
         self.http.standin = self
@@ -123,19 +124,16 @@ class _Handler(BaseHTTPRequestHandler):
         if headers.get("x-api-key") != KEY:
             return problem(401, "not_authenticated", "Unknown API key.")
         url = urlsplit(self.path)
+        if refusal := standin.refuse_whole(body):
+            return refusal
         if self.command == "POST" and url.path == "/api/interactions/batch":
-            results = [
-                {"index": index, **standin.store(item)}
-                for index, item in enumerate(json.loads(body)["items"])
-            ]
+            results = [{"index": index, **standin.store(item)} for index, item in enumerate(json.loads(body)["items"])]
             tally = [result["status"] for result in results]
             sums = {"created": tally.count("created"), "duplicates": tally.count("duplicate")}
             return Answer(201, {"items": results, **sums, "failed": tally.count("failed")})
         if self.command == "POST" and url.path == "/api/interactions":
             result = standin.store({**json.loads(body), "spanId": headers.get("x-span-id")})
-            return Answer(
-                201, next(row for row in standin.rows if row["interactionId"] == result["interactionId"])
-            )
+            return Answer(201, next(row for row in standin.rows if row["interactionId"] == result["interactionId"]))
         if self.command == "GET" and url.path == "/api/interactions":
             return _page(standin.rows, parse_qs(url.query))
         return Answer(200, {"method": self.command, "path": self.path})

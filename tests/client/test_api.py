@@ -145,13 +145,9 @@ class TestInteractions:
             ("limit", "10"),
         ]
 
-    async def test_iterate_follows_the_cursor(
-        self, server: StandIn, api: Client, async_api: AsyncClient
-    ) -> None:
+    async def test_iterate_follows_the_cursor(self, server: StandIn, api: Client, async_api: AsyncClient) -> None:
         api.interactions.batch([{**CREATE, "interaction": {"n": n}} for n in range(7)])
-        numbers = [
-            row["interactionNumber"] for row in api.interactions.iterate(limit=3, resource_id="user-1")
-        ]
+        numbers = [row["interactionNumber"] for row in api.interactions.iterate(limit=3, resource_id="user-1")]
         assert numbers == [1, 2, 3, 4, 5, 6, 7]
         rows = async_api.interactions.iterate(limit=2)
         assert [row["interactionNumber"] async for row in rows] == numbers
@@ -159,9 +155,7 @@ class TestInteractions:
 
     def test_iterate_goes_on_after_an_empty_page(self, server: StandIn, api: Client) -> None:
         api.interactions.create(**CREATE)
-        server.script.append(
-            Answer(200, {"data": [], "pagination": {"nextCursor": "0", "scanComplete": False}})
-        )
+        server.script.append(Answer(200, {"data": [], "pagination": {"nextCursor": "0", "scanComplete": False}}))
         assert len(list(api.interactions.iterate())) == 1
 
     def test_batch(self, server: StandIn, api: Client) -> None:

@@ -74,9 +74,7 @@ class TestEncodeInteraction:
         assert [item["path"] for item in caught.value.details] == [path]
 
     def test_limits_are_inclusive(self) -> None:
-        encode_interaction(
-            {**FIELDS, "resourceId": "x" * 512, "interaction": {"n": 2**53 - 1, "m": 1 - 2**53}}
-        )
+        encode_interaction({**FIELDS, "resourceId": "x" * 512, "interaction": {"n": 2**53 - 1, "m": 1 - 2**53}})
         encode_interaction({**FIELDS, "resourceType": None, "resourceTypeId": "id"})
 
     def test_size(self) -> None:
