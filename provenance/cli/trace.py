@@ -21,6 +21,9 @@ def trace(
     id: Annotated[str, typer.Argument(metavar="ID", help="A resource's id, or a unit of work's.")],
     tree: Annotated[bool, typer.Option("--tree", help="Nest the interactions by their parent spans.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the trace as the server gives it.")] = False,
+    cursor: Annotated[
+        str | None, typer.Option("--cursor", metavar="CURSOR", help="The part before the one shown last.")
+    ] = None,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
@@ -31,12 +34,12 @@ def trace(
     if tree and as_json:
         raise Misused("--json holds the tree already; leave out --tree.")
     with connected(settled(api_url, api_key)) as client:
-        found = client.traces.get(id)
+        found = client.traces.get(id, cursor=cursor)
     _show(found, tree=tree, as_json=as_json)
-    if found.get("unitsTruncated") or found.get("nextCursor"):
+    if following := found.get("nextCursor"):
         from provenance.cli import terminal
 
-        terminal.say("The trace is longer than one answer: its newest part is shown. `provenance search -r` lists all.")
+        terminal.say(f"This is the newest part. The part before it: --cursor {following}")
 
 
 def _show(found: Any, *, tree: bool, as_json: bool) -> None:
@@ -104,11 +107,23 @@ def _grow(top: "Tree", roots: Sequence[Any]) -> None:
 
 
 def _label(node: Any) -> Any:
+    """Return a node's line: the interaction, its time, and why it is a root although it names a parent."""
     from provenance.cli import terminal
 
-    row = node.get("interaction") if "interactionNumber" not in node else node
-    line = terminal.one_line(row)
-    line.append(f"  {terminal.moment(row['createdDate'])}", "dim")
-    if node.get("parentMissing"):
-        line.append(f"  (parent span {row.get('parentSpanId')} is not recorded)", "yellow")
+    line = terminal.one_line(node)
+    line.append(f"  {terminal.moment(node['createdDate'])}", "dim")
+    if note := _note(node):
+        line.append(f"  ({note})", "yellow")
+    line.no_wrap, line.overflow = True, "ellipsis"
     return line
+
+
+def _note(node: Any) -> str | None:
+    if node.get("parentMissing"):
+        where = "is recorded elsewhere" if node.get("parentRecorded") else "is not recorded"
+        return f"parent span {node.get('parentSpanId')} {where}"
+    if node.get("parentCycle"):
+        return "its spans name each other as parents"
+    if node.get("continues"):
+        return f"goes on below interaction {node['continues']}"
+    return None
