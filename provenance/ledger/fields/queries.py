@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, not_, select, tuple_
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 
 from provenance.core.db import ReadTx, WriteTx
@@ -25,10 +25,10 @@ class Seen(NamedTuple):
 
 
 class FieldRow(NamedTuple):
-    """One path with the types it held, as ``[[type, count], …]``, most frequent first."""
+    """One path with the types it held, as ``[[type, count], …]``, most frequent first; words by mnemonic."""
 
-    resource_type_id: uuid.UUID
-    action_id: uuid.UUID
+    resource_type: str
+    action: str
     path: str
     types: list[list[Any]]
     times: int
@@ -87,64 +87,58 @@ async def keep(tx: WriteTx, seen: list[Seen]) -> None:
     await tx.execute(insert(interaction_fields), rows)
 
 
-def _narrow(tx: ReadTx, query: Select[Any], wanted: FieldFilter) -> Select[Any]:
-    fields = interaction_fields.c
-    query = query.where(fields.workspace_id == tx.workspace_id)
+_type, _action = catalogue.alias("type"), catalogue.alias("action")
+
+
+def _narrowed(tx: ReadTx, wanted: FieldFilter, *columns: ColumnElement[Any]) -> Select[Any]:
+    """Select columns of the fields and of their two words, narrowed."""
+    fields, mine = interaction_fields.c, tx.workspace_id
+    query = (
+        select(*columns)
+        .join(_type, (_type.c.workspace_id == mine) & (_type.c.id == fields.resource_type_id))
+        .join(_action, (_action.c.workspace_id == mine) & (_action.c.id == fields.action_id))
+        .where(fields.workspace_id == mine)
+    )
     if wanted.resource_type_id is not None:
         query = query.where(fields.resource_type_id == wanted.resource_type_id)
     if wanted.action_id is not None:
         query = query.where(fields.action_id == wanted.action_id)
     if wanted.hide_system:
-        query = query.where(
-            not_(and_(_is_system(tx, fields.resource_type_id), _is_system(tx, fields.action_id)))
-        )
+        query = query.where(not_(_type.c.is_system & _action.c.is_system))
     return query
 
 
-def _is_system(tx: ReadTx, word_id: ColumnElement[uuid.UUID]) -> ColumnElement[bool]:
-    return exists().where(
-        catalogue.c.workspace_id == tx.workspace_id, catalogue.c.id == word_id, catalogue.c.is_system
-    )
-
-
-_FIELD = (
-    interaction_fields.c.resource_type_id,
-    interaction_fields.c.action_id,
-    interaction_fields.c.path,
-)
-_BY_FREQUENCY = (interaction_fields.c.count.desc(), interaction_fields.c.type)
-
-
 async def page(tx: ReadTx, wanted: FieldFilter, *, limit: int, offset: int) -> list[FieldRow]:
-    """Return fields in the order of resource type, action (as they were first used) and path."""
-    pair = func.json_build_array(interaction_fields.c.type, interaction_fields.c.count)
-    types = func.json_agg(aggregate_order_by(pair, *_BY_FREQUENCY)).label("types")
-    query = select(*_FIELD, types, func.sum(interaction_fields.c.count))
-    query = _narrow(tx, query, wanted).group_by(*_FIELD).order_by(*_FIELD).limit(limit).offset(offset)
-    return [FieldRow._make((*row[:-1], int(row[-1]))) for row in await tx.execute(query)]
+    """Return fields in the order of resource type, action and path."""
+    fields = interaction_fields.c
+    pair = func.json_build_array(fields.type, fields.count)
+    types = func.json_agg(aggregate_order_by(pair, fields.count.desc(), fields.type))
+    words = (_type.c.mnemonic, _action.c.mnemonic)
+    order = (_type.c.folded, _action.c.folded, fields.path)
+    query = _narrowed(tx, wanted, *words, fields.path, types, func.sum(fields.count).label("times"))
+    query = query.group_by(*words, *order).order_by(*order).limit(limit).offset(offset)
+    return [FieldRow._make((*row[:-1], int(row.times))) for row in await tx.execute(query)]
 
 
 async def count(tx: ReadTx, wanted: FieldFilter) -> int:
     """Count fields, up to one more than 10,000."""
-    groups = _narrow(tx, select(*_FIELD), wanted).distinct().limit(TOTAL_CAP + 1).subquery()
-    return int((await tx.execute(select(func.count()).select_from(groups))).scalar_one())
+    fields = interaction_fields.c
+    groups = _narrowed(tx, wanted, fields.resource_type_id, fields.action_id, fields.path).distinct()
+    bounded = groups.limit(TOTAL_CAP + 1).subquery()
+    return int((await tx.execute(select(func.count()).select_from(bounded))).scalar_one())
 
 
-async def most_frequent(
-    tx: ReadTx, wanted: FieldFilter, limit: int
-) -> list[tuple[str, list[list[Any]], int]]:
+async def most_frequent(tx: ReadTx, wanted: FieldFilter, limit: int) -> list[tuple[str, list[list[Any]], int]]:
     """Return the paths of the whole workspace with their types, most frequent first, then by name."""
     fields = interaction_fields.c
     by_type = (
-        _narrow(tx, select(fields.path, fields.type, func.sum(fields.count).label("count")), wanted)
+        _narrowed(tx, wanted, fields.path, fields.type, func.sum(fields.count).label("count"))
         .group_by(fields.path, fields.type)
         .subquery()
     )
     pair = func.json_build_array(by_type.c.type, by_type.c.count)
     types = func.json_agg(aggregate_order_by(pair, by_type.c.count.desc(), by_type.c.type))
     total = func.sum(by_type.c.count)
-    query = (
-        select(by_type.c.path, types, total).group_by(by_type.c.path).order_by(total.desc(), by_type.c.path)
-    )
+    query = select(by_type.c.path, types, total).group_by(by_type.c.path).order_by(total.desc(), by_type.c.path)
     found: Sequence[Any] = (await tx.execute(query.limit(limit))).all()
     return [(row[0], row[1], int(row[2])) for row in found]

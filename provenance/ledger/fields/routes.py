@@ -8,7 +8,8 @@ from provenance.core.pagination import Page, PageRequest
 from provenance.core.routing import Db, Reader, Route
 from provenance.ledger.dependencies import RunningLedger
 from provenance.ledger.fields import service
-from provenance.ledger.fields.schemas import FieldPage
+from provenance.ledger.fields.schemas import FOUND_FIELD
+from provenance.ledger.interactions.listing_routes import json_answer, page_of
 
 router = APIRouter(route_class=Route, tags=["interaction-fields"])
 
@@ -18,7 +19,12 @@ ResourceType = Annotated[
 Action = Annotated[str | None, Query(max_length=64, description="An action, by mnemonic or id.")]
 
 
-@router.get("/api/interaction-fields", operation_id="fields.list", response_model=FieldPage)
+@router.get(
+    "/api/interaction-fields",
+    operation_id="fields.list",
+    response_model=None,
+    responses=json_answer("One page, by resource type, action and path.", page_of(FOUND_FIELD)),
+)
 async def list_fields(
     actor: Reader,
     db: Db,

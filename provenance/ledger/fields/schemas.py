@@ -1,8 +1,8 @@
 """Fields on the wire."""
 
-from pydantic import BaseModel
+from typing import Any
 
-from provenance.core.pagination import Pagination
+from pydantic import BaseModel
 
 
 class FieldType(BaseModel):
@@ -12,18 +12,24 @@ class FieldType(BaseModel):
     count: int
 
 
-class FoundField(BaseModel):
-    """One JSON path of the interactions of one resource type and action, with the types of its values."""
-
-    resourceType: str  # noqa: N815 — the wire's spelling
-    action: str
-    path: str
-    types: list[FieldType]
-    count: int
-
-
-class FieldPage(BaseModel):
-    """One page of fields."""
-
-    data: list[FoundField]
-    pagination: Pagination
+_TYPE = {
+    "type": "object",
+    "required": ["type", "count"],
+    "properties": {
+        "type": {"enum": ["null", "boolean", "number", "string", "object", "array"]},
+        "count": {"type": "integer"},
+    },
+}
+FOUND_FIELD: dict[str, Any] = {
+    "type": "object",
+    "description": "One JSON path of the interactions of one resource type and action.",
+    "required": ["resourceType", "action", "path", "types", "count"],
+    "properties": {
+        "resourceType": {"type": "string"},
+        "action": {"type": "string"},
+        "path": {"type": "string", "examples": ["address.city", "items[].price"]},
+        "types": {"type": "array", "items": _TYPE, "description": "Most frequent first."},
+        "count": {"type": "integer", "description": "Values seen at this path."},
+    },
+}
+"""A field in the OpenAPI document."""

@@ -40,9 +40,7 @@ def seen_in(rows: list[Row]) -> list[Seen]:
         found.add(row.data())
         last[pair] = row.number
     return sorted(
-        Seen(*pair, path, kind, times, last[pair])
-        for pair, found in fields.items()
-        for path, kind, times in found
+        Seen(*pair, path, kind, times, last[pair]) for pair, found in fields.items() for path, kind, times in found
     )
 
 
