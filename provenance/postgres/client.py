@@ -32,10 +32,7 @@ def client_environment(url: str) -> dict[str, str]:
     # With several hosts, or none, the network part is not what urlsplit expects: take it apart by hand.
     credentials, _, hosts = parts.netloc.rpartition("@")
     user, _, password = credentials.partition(":")
-    pairs = [
-        entry.rpartition(":") if ":" in _behind_bracket(entry) else (entry, "", "")
-        for entry in hosts.split(",")
-    ]
+    pairs = [entry.rpartition(":") if ":" in _behind_bracket(entry) else (entry, "", "") for entry in hosts.split(",")]
     given = {
         "host": ",".join(host.strip("[]") for host, _, _ in pairs),
         "port": ",".join(port for _, _, port in pairs),

@@ -29,7 +29,6 @@ effective_cache_size = 1GB
 work_mem = 8MB
 maintenance_work_mem = 64MB
 huge_pages = off                 # taken pages would count against us while idle
-io_method = sync                 # saves the three I/O processes
 max_worker_processes = 4
 max_parallel_workers = 2
 max_parallel_workers_per_gather = 1
@@ -70,6 +69,10 @@ log_file_mode = 0600
 log_checkpoints = off
 log_error_verbosity = terse      # the detail of an error quotes rows
 log_line_prefix = '%m [%p] %a '
+"""
+
+_SETTINGS_FROM_18 = """
+io_method = sync                 # saves the three I/O processes
 """
 
 _THROWAWAY_SETTINGS = """
@@ -131,7 +134,10 @@ def write_settings(pgdata: Path, run_as: RunAs, *, durable: bool) -> None:
     if (pgdata / _THROWAWAY).exists() == durable:
         raise DurabilityMismatch(str(pgdata), durable=durable)
     target, fresh = pgdata / "provenance.conf", pgdata / "provenance.conf.new"
-    fresh.write_text(_SETTINGS if durable else _SETTINGS + _THROWAWAY_SETTINGS)
+    parts = [_SETTINGS]
+    parts += [_SETTINGS_FROM_18] if run_as.binaries.major() >= 18 else []
+    parts += [] if durable else [_THROWAWAY_SETTINGS]
+    fresh.write_text("".join(parts))
     fresh.chmod(0o600)
     run_as.own(fresh)
     fresh.rename(target)
@@ -145,8 +151,8 @@ def require_major(pgdata: Path, run_as: RunAs) -> None:
 
     """
     found = (pgdata / "PG_VERSION").read_text().strip()
-    ours = run_as.binaries.version()
-    if found != ours.partition(".")[0]:
+    ours = str(run_as.binaries.major())
+    if found != ours:
         raise WrongMajor(str(pgdata), found, ours)
 
 

@@ -43,9 +43,7 @@ class StartFailed(EmbeddedPostgresError):
 
     def __init__(self, what: str, returncode: int | None, log: str) -> None:
         self.returncode = returncode
-        super().__init__(
-            f"{what} ended with status {returncode}. The end of its log:\n{log.strip() or '(empty)'}"
-        )
+        super().__init__(f"{what} ended with status {returncode}. The end of its log:\n{log.strip() or '(empty)'}")
 
 
 class UnsafeSocketFolder(EmbeddedPostgresError):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from . import account
+from .errors import StartFailed
 from .passwords import Passwords
 from .run_as import OsAccount, RunAs, program_environment
 from .socket_folder import digest
@@ -16,6 +17,8 @@ from .socket_folder import digest
 ROLE = "provenance"
 DATABASE = "provenance"
 START_LOG = "postgres.start.log"
+#: `pg_isready` ends with 0 (yes), 1 (not yet), 2 (nobody there); more is a fault of its own.
+_NO_RESPONSE = 2
 
 
 class Place(NamedTuple):
@@ -44,10 +47,20 @@ class Place(NamedTuple):
         return "".join(path.read_text(errors="replace")[-characters:] for path in files)[-characters:]
 
     def answers(self) -> bool:
-        """Tell whether the server accepts connections (`pg_isready`)."""
+        """Tell whether the server accepts connections (`pg_isready`).
+
+        Raises:
+            StartFailed: the question could not even be asked.
+
+        """
         program = self.run_as.binaries.program("pg_isready")
         command = [program, "-q", "-h", str(self.sockets), "-d", DATABASE]
-        return subprocess.call(command, env=program_environment()) == 0  # noqa: S603  (our own binary)
+        result = subprocess.run(  # noqa: S603  (our own binary)
+            command, env=program_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        )
+        if result.returncode > _NO_RESPONSE:
+            raise StartFailed("pg_isready", result.returncode, result.stdout.decode(errors="replace"))
+        return result.returncode == 0
 
 
 def dsn(sockets: Path, passwords: Passwords) -> str:

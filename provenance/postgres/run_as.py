@@ -64,7 +64,7 @@ class RunAs(NamedTuple):
             [*before, *self.prefix, *command],
             stdin=stdin,
             stdout=output,
-            stderr=output,
+            stderr=subprocess.STDOUT,
             cwd="/",
             env=program_environment(),
             start_new_session=True,
@@ -155,7 +155,8 @@ def _as_account(programs: Binaries, os_account: OsAccount, why: str, *, create: 
     account.open_home(home, gid)
     copied = account.copy_programs(programs, home)
     candidate = RunAs("account", uid, gid, copied, reason)
-    status, output = candidate.run([copied.program("postgres"), "--version"])
+    # `initdb` needs the libraries beside the programs; `postgres` alone would not miss them.
+    status, output = candidate.run([copied.program("initdb"), "--version"])
     if status != 0:
-        raise NotPermitted(output.strip() or f"cannot run {copied.program('postgres')}")
+        raise NotPermitted(output.strip() or f"cannot run {copied.program('initdb')}")
     return candidate

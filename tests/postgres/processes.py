@@ -27,10 +27,10 @@ class Supervisor(NamedTuple):
 
 @contextmanager
 def supervisor(
-    data_dir: Path, command: tuple[str, ...] = (sys.executable,), **popen: Any
+    data_dir: Path, command: tuple[str, ...] = (sys.executable,), script: str = SUPERVISE, **popen: Any
 ) -> Iterator[Supervisor]:
     process = subprocess.Popen(
-        [*command, SUPERVISE, str(data_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, **popen
+        [*command, script, str(data_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, **popen
     )
     assert process.stdin is not None
     assert process.stdout is not None

@@ -52,8 +52,8 @@ class TestStart:
             assert len(os.fsencode(sockets / ".s.PGSQL.5432")) < 100
         assert not sockets.exists()
 
-    async def test_what_was_written_is_there_after_a_restart(self, tmp_path: Path) -> None:
-        server = EmbeddedPostgres(tmp_path)
+    async def test_what_was_written_is_there_after_a_restart(self, data_dir: Path) -> None:
+        server = EmbeddedPostgres(data_dir)
         with server as dsn:
             await fetch(dsn, "CREATE TABLE kept AS SELECT 7 AS n")
         with server as dsn:
@@ -66,21 +66,17 @@ class TestStart:
         with EmbeddedPostgres(tmp_path):
             assert not left.exists()
 
-    def test_a_postmaster_that_exits_fails_at_once_with_its_log(self, tmp_path: Path) -> None:
-        server = EmbeddedPostgres(tmp_path)
-        with server:
-            pass
-        (tmp_path / "postgres" / "local.conf").write_text("shared_buffers = nonsense\n")
+    def test_a_postmaster_that_exits_fails_at_once_with_its_log(self, data_dir: Path) -> None:
+        server = EmbeddedPostgres(data_dir)
+        (data_dir / "postgres" / "local.conf").write_text("shared_buffers = nonsense\n")
         with pytest.raises(StartFailed, match="nonsense"):
             server.start()
         assert server.status().state == "stopped"
         assert server.status().holder is None
 
-    def test_settings_of_the_operator_win(self, tmp_path: Path) -> None:
-        server = EmbeddedPostgres(tmp_path)
-        with server:
-            pass
-        (tmp_path / "postgres" / "local.conf").write_text("work_mem = 9MB\n")
+    def test_settings_of_the_operator_win(self, data_dir: Path) -> None:
+        server = EmbeddedPostgres(data_dir)
+        (data_dir / "postgres" / "local.conf").write_text("work_mem = 9MB\n")
         with server as dsn:
             shown = subprocess.run(
                 [server.place.run_as.binaries.program("psql"), dsn, "-Atc", "SHOW work_mem"],
@@ -89,11 +85,9 @@ class TestStart:
             )
         assert shown.stdout == b"9MB\n"
 
-    def test_another_major_version_is_named(self, tmp_path: Path) -> None:
-        server = EmbeddedPostgres(tmp_path)
-        with server:
-            pass
-        (tmp_path / "postgres" / "PG_VERSION").write_text("17\n")
+    def test_another_major_version_is_named(self, data_dir: Path) -> None:
+        server = EmbeddedPostgres(data_dir)
+        (data_dir / "postgres" / "PG_VERSION").write_text("17\n")
         with pytest.raises(WrongMajor, match="PostgreSQL 17"):
             server.start()
 
@@ -106,12 +100,12 @@ class TestStart:
 
 
 class TestOneHolder:
-    def test_a_second_one_is_refused_with_the_number_of_the_first(self, tmp_path: Path) -> None:
+    def test_a_second_one_is_refused_with_the_number_of_the_first(self, data_dir: Path) -> None:
         with (
-            supervisor(tmp_path) as first,
+            supervisor(data_dir) as first,
             pytest.raises(FolderInUse, match=str(first.process.pid)) as refusal,
         ):
-            EmbeddedPostgres(tmp_path).start()
+            EmbeddedPostgres(data_dir).start()
         assert refusal.value.holder == first.process.pid
 
     def test_status_tells_of_it_without_touching_it(self, tmp_path: Path) -> None:
@@ -123,9 +117,9 @@ class TestOneHolder:
             assert status.holder == first.process.pid
         assert server.status().state == "stopped"
 
-    async def test_reach_uses_the_running_one_and_leaves_it(self, tmp_path: Path) -> None:
-        with supervisor(tmp_path) as first:
-            with reach(tmp_path) as dsn:
+    async def test_reach_uses_the_running_one_and_leaves_it(self, data_dir: Path) -> None:
+        with supervisor(data_dir) as first:
+            with reach(data_dir) as dsn:
                 assert dsn == first.dsn
                 assert await fetch(dsn, "SELECT 1") == 1
             assert alive(first.postmaster)
@@ -137,45 +131,45 @@ class TestOneHolder:
 
 
 class TestDeath:
-    async def test_killing_the_supervisor_leaves_nothing_and_loses_nothing(self, tmp_path: Path) -> None:
-        with supervisor(tmp_path) as first:
+    async def test_killing_the_supervisor_leaves_nothing_and_loses_nothing(self, data_dir: Path) -> None:
+        with supervisor(data_dir) as first:
             await fetch(first.dsn, "CREATE TABLE kept AS SELECT 7 AS n")
             first.kill()
-            wait_until(lambda: not postmaster.processes(tmp_path / "postgres"), 10)
+            wait_until(lambda: not postmaster.processes(data_dir / "postgres"), 10)
             wait_until(lambda: not alive(first.watchdog), 10)
-        with EmbeddedPostgres(tmp_path) as dsn:
+        with EmbeddedPostgres(data_dir) as dsn:
             assert await fetch(dsn, "SELECT n FROM kept") == 7
 
-    async def test_a_start_in_the_same_moment_waits_for_the_stopping_one(self, tmp_path: Path) -> None:
-        with supervisor(tmp_path) as first:
+    async def test_a_start_in_the_same_moment_waits_for_the_stopping_one(self, data_dir: Path) -> None:
+        with supervisor(data_dir) as first:
             first.kill()
-            server = EmbeddedPostgres(tmp_path)
+            server = EmbeddedPostgres(data_dir)
             with server as dsn:
                 assert server.pid != first.postmaster
                 assert await fetch(dsn, "SELECT 1") == 1
 
-    async def test_a_server_that_lost_supervisor_and_watchdog_is_adopted(self, tmp_path: Path) -> None:
-        with supervisor(tmp_path) as first:
+    async def test_a_server_that_lost_supervisor_and_watchdog_is_adopted(self, data_dir: Path) -> None:
+        with supervisor(data_dir) as first:
             os.kill(first.watchdog, signal.SIGKILL)
             first.kill()
-            server = EmbeddedPostgres(tmp_path)
+            server = EmbeddedPostgres(data_dir)
             with server as dsn:
                 assert dsn == first.dsn
                 assert server.pid == first.postmaster
                 assert await fetch(dsn, "SELECT 1") == 1
             wait_until(lambda: not alive(first.postmaster), 1)
 
-    def test_an_adopted_server_that_nobody_can_reach_is_replaced(self, tmp_path: Path) -> None:
-        with supervisor(tmp_path) as first:
+    def test_an_adopted_server_that_nobody_can_reach_is_replaced(self, data_dir: Path) -> None:
+        with supervisor(data_dir) as first:
             os.kill(first.watchdog, signal.SIGKILL)
             first.kill()
             (Path(first.dsn.partition("host=")[2]) / ".s.PGSQL.5432").unlink()
-            server = EmbeddedPostgres(tmp_path)
+            server = EmbeddedPostgres(data_dir)
             with server:
                 assert server.pid != first.postmaster
 
-    async def test_start_again_after_the_postmaster_was_killed(self, tmp_path: Path) -> None:
-        server = EmbeddedPostgres(tmp_path)
+    async def test_start_again_after_the_postmaster_was_killed(self, data_dir: Path) -> None:
+        server = EmbeddedPostgres(data_dir)
         with server as dsn:
             await fetch(dsn, "CREATE TABLE kept AS SELECT 7 AS n")
             assert server.pid is not None
@@ -184,25 +178,23 @@ class TestDeath:
             assert server.start() == dsn
             assert await fetch(dsn, "SELECT n FROM kept") == 7
 
-    def test_a_pid_file_that_names_a_stranger_is_removed(self, tmp_path: Path) -> None:
-        server = EmbeddedPostgres(tmp_path)
-        with server:
-            pass
-        (tmp_path / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n{tmp_path}\n1\n5432\n/tmp\n")
+    def test_a_pid_file_that_names_a_stranger_is_removed(self, data_dir: Path) -> None:
+        server = EmbeddedPostgres(data_dir)
+        (data_dir / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n{data_dir}\n1\n5432\n/tmp\n")
         with server:
             assert server.status().state == "ready"
 
-    def test_stop_does_without_a_pid_file(self, tmp_path: Path) -> None:
-        server = EmbeddedPostgres(tmp_path, durable=False)
+    def test_stop_does_without_a_pid_file(self, data_dir: Path) -> None:
+        server = EmbeddedPostgres(data_dir)
         server.start()
         pid = server.pid
         assert pid is not None
-        (tmp_path / "postgres" / "postmaster.pid").unlink()
+        (data_dir / "postgres" / "postmaster.pid").unlink()
         server.stop()
         assert not alive(pid)
 
-    def test_a_killed_watchdog_is_replaced(self, tmp_path: Path) -> None:
-        server = EmbeddedPostgres(tmp_path, durable=False)
+    def test_a_killed_watchdog_is_replaced(self, data_dir: Path) -> None:
+        server = EmbeddedPostgres(data_dir)
         with server:
             first = server.watchdog.pid
             os.kill(first, signal.SIGKILL)

@@ -59,9 +59,7 @@ class TestStart:
 
 class TestStop:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-    def test_stops_the_server_then_the_worker_then_the_database(
-        self, data_dir: Path, number: signal.Signals
-    ) -> None:
+    def test_stops_the_server_then_the_worker_then_the_database(self, data_dir: Path, number: signal.Signals) -> None:
         with tree(data_dir) as running:
             running.wait_ready()
             wait_until(lambda: len(running.events()) >= 2, 5)
@@ -117,9 +115,7 @@ class TestDeaths:
             wait_until(lambda: EmbeddedPostgres(data_dir).status().pid not in (None, first), 10)
 
     @pytest.mark.parametrize("trick", ["", "worker=stubborn"])
-    def test_killing_the_parent_leaves_nothing_and_the_next_start_recovers(
-        self, data_dir: Path, trick: str
-    ) -> None:
+    def test_killing_the_parent_leaves_nothing_and_the_next_start_recovers(self, data_dir: Path, trick: str) -> None:
         with tree(data_dir, *filter(None, [trick])) as running:
             running.wait_ready()
             wait_until(lambda: len(running.events()) >= 2, 5)

@@ -31,9 +31,7 @@ def free_port() -> int:
 class Tree:
     """What a test sees of it: what it printed, what its children noted, which processes are there."""
 
-    def __init__(
-        self, data: Path, port: int, *tricks: str, environment: dict[str, str] | None = None
-    ) -> None:
+    def __init__(self, data: Path, port: int, *tricks: str, environment: dict[str, str] | None = None) -> None:
         self.watch(data, port, [sys.executable, RUN_UP, str(data), str(port), *tricks], environment or {})
 
     def watch(self, data: Path, port: int, command: list[str], environment: dict[str, str]) -> None:
@@ -102,9 +100,7 @@ class Tree:
 
 
 @contextmanager
-def tree(
-    data: Path, *tricks: str, port: int = 0, environment: dict[str, str] | None = None
-) -> Iterator[Tree]:
+def tree(data: Path, *tricks: str, port: int = 0, environment: dict[str, str] | None = None) -> Iterator[Tree]:
     running = Tree(data, port or free_port(), *tricks, environment=environment)
     try:
         yield running
