@@ -60,15 +60,19 @@ async def limit_time(tx: ReadTx) -> None:
 async def figures(tx: ReadTx, plan: Plan, conditions: list[ColumnElement[bool]], *, limit: int) -> list[Found]:
     """Compute the figures of the rows that satisfy the conditions; at most ``limit`` groups."""
     looked_up = _looked_up(_rows(tx, plan, conditions), plan)
-    inputs = select(
-        *[_dimension(looked_up, plan, each).label(f"d{at}") for at, each in enumerate(plan.dimensions)],
-        *[
-            expression.label(f"{part}{at}")
-            for at, each in enumerate(plan.figures)
-            for part, expression in _inputs(looked_up, plan, each).items()
-        ],
-        literal(1).label("one"),
-    ).subquery("inputs")
+    inputs = (
+        select(
+            *[_dimension(looked_up, plan, each).label(f"d{at}") for at, each in enumerate(plan.dimensions)],
+            *[
+                expression.label(f"{part}{at}")
+                for at, each in enumerate(plan.figures)
+                for part, expression in _inputs(looked_up, plan, each).items()
+            ],
+            literal(1).label("row"),
+        )
+        .select_from(looked_up)
+        .subquery("inputs")
+    )
     groups = [inputs.c[f"d{at}"] for at in range(len(plan.dimensions))]
     results = [_result(inputs, at, each).label(f"m{at}") for at, each in enumerate(plan.figures)]
     ignored = [func.count().filter(inputs.c[f"odd{at}"]) for at, each in enumerate(plan.figures) if each.numeric]

@@ -9,9 +9,10 @@ from provenance.ledger.fields.schemas import FieldType
 from provenance.ledger.interactions.filters import End, Filters, Start
 
 MAX_GROUPS = 1_000
-Operation = Literal["sum", "avg", "min", "max", "distinct", "p50", "p95"]
+Operation = Literal["count", "sum", "avg", "min", "max", "distinct", "p50", "p95"]
 Bucket = Literal["minute", "hour", "day", "week", "month"]
-OPERATIONS: tuple[Operation, ...] = get_args(Operation)
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)[1:]
+"""Those that take a field."""
 BUCKETS: tuple[Bucket, ...] = get_args(Bucket)
 COUNT = "count"
 TIME = "time:"
@@ -24,7 +25,7 @@ class Metric(BaseModel):
 
     model_config = _STRICT
 
-    op: Operation | Literal["count"]
+    op: Operation
     field: str | None = Field(default=None, max_length=500)
 
     @model_validator(mode="after")
@@ -130,7 +131,7 @@ class Group(BaseModel):
     """One group: its dimensions and its metrics, by name."""
 
     dimensions: dict[str, Any]
-    metrics: dict[str, int | float | str | None]
+    metrics: dict[str, int | float | None]
 
 
 class AnswerMeta(BaseModel):

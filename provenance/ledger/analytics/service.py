@@ -111,14 +111,13 @@ def _shown(dimension: Dimension, value: Any, catalogue: Catalogue) -> Any:
     return catalogue.shown(value).mnemonic if isinstance(value, UUID) else value
 
 
-def number(value: Any) -> int | float | str | None:
-    """Return a figure as JSON can hold it: whole numbers whole, and as text what no double can hold."""
+def number(value: Any) -> int | float | None:
+    """Return a figure as JSON holds it: a whole number whole, any other as the nearest double."""
     if not isinstance(value, Decimal):
         return value  # type: ignore[no-any-return]
     if value == value.to_integral_value() and abs(value) < 2**53:
         return int(value)
-    near = float(value)
-    return str(value) if near in (float("inf"), float("-inf")) else near
+    return float(value)
 
 
 def _ignored(understood: Plan, groups: list[Found]) -> dict[str, int]:
