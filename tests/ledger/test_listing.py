@@ -112,9 +112,7 @@ class TestList:
         ],
         ids=str,
     )
-    async def test_a_filter(
-        self, shop: httpx.AsyncClient, query: dict[str, Any], expected: list[int]
-    ) -> None:
+    async def test_a_filter(self, shop: httpx.AsyncClient, query: dict[str, Any], expected: list[int]) -> None:
         found = await listed(shop, **query)
         assert [row["interactionNumber"] for row in found["data"]] == expected
         assert found["pagination"]["total"] == len(expected)
@@ -221,9 +219,7 @@ class TestDates:
         ],
         ids=str,
     )
-    async def test_a_stretch_of_time(
-        self, days: httpx.AsyncClient, query: dict[str, str], expected: list[int]
-    ) -> None:
+    async def test_a_stretch_of_time(self, days: httpx.AsyncClient, query: dict[str, str], expected: list[int]) -> None:
         found = await listed(days, **query)
         assert [row["interactionNumber"] for row in found["data"]] == expected
         assert found["pagination"]["total"] == len(expected)
@@ -324,9 +320,7 @@ class TestMaskedRows:
         assert {row[name] for name in hidden} == {None}
         assert row == (await masked.get(f"/api/interactions/{row['interactionId']}")).json()
 
-    async def test_hidden_fields_do_not_match(
-        self, masked: httpx.AsyncClient, client: httpx.AsyncClient
-    ) -> None:
+    async def test_hidden_fields_do_not_match(self, masked: httpx.AsyncClient, client: httpx.AsyncClient) -> None:
         for query in (
             {"resourceId": "apr_1"},
             {"resourceId": "apr*"},

@@ -120,9 +120,7 @@ class Filters(BaseModel):
     external_reference: Text | None = None
     outcome: Literal["success", "failure", "denied", "unknown"] | None = None
     related_resource_id: Text | None = None
-    platform: Literal["only", "exclude"] | None = Field(
-        None, description="Rows that the platform itself made."
-    )
+    platform: Literal["only", "exclude"] | None = Field(None, description="Rows that the platform itself made.")
     start_date: Start = Field(
         None,
         validation_alias=AliasChoices("startDate", "from"),
@@ -233,9 +231,7 @@ def criteria(
         resources=_resources(filters.resource_id) if resources is None else resources,
         user_id=filters.user_id,
         actions=word_ids(catalogue, Kind.ACTION, filters.action, filters.action_id),
-        resource_types=word_ids(
-            catalogue, Kind.RESOURCE_TYPE, filters.resource_type, filters.resource_type_id
-        ),
+        resource_types=word_ids(catalogue, Kind.RESOURCE_TYPE, filters.resource_type, filters.resource_type_id),
         origins=word_ids(catalogue, Kind.ORIGIN, filters.origin, filters.origin_id),
         outcome=filters.outcome,
         platform=None if filters.platform is None else filters.platform == "only",

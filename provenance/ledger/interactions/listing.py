@@ -49,9 +49,7 @@ class Listed:
     pagination: Pagination
 
 
-async def page(
-    tx: ReadTx, catalogues: Catalogues, keys: WorkspaceKeys, filters: Filters, asked: Asked
-) -> bytes:
+async def page(tx: ReadTx, catalogues: Catalogues, keys: WorkspaceKeys, filters: Filters, asked: Asked) -> bytes:
     """Return one page of the interactions that satisfy the filters, as it goes over the wire.
 
     Raises BadCursor and InvalidWhere.

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from provenance.core.errors import Invalid
+from provenance.core.keyring import WorkspaceKeys
 from provenance.core.pagination import PageRequest
 from provenance.core.routing import Db, Reader, Route
 from provenance.ledger.dependencies import RunningLedger
@@ -43,12 +44,19 @@ def given_once(request: Request) -> None:
 
 
 _PAGING = ("page", "limit", "pageSize", "order", "cursor")
-Order = Annotated[
-    Literal["asc", "desc"], Query(description="By number; with a date, by createdDate and number.")
-]
+Order = Annotated[Literal["asc", "desc"], Query(description="By number; with a date, by createdDate and number.")]
 CursorText = Annotated[
     str | None, Query(description="nextCursor of the page before; good for the same filters and order.")
 ]
+
+
+async def workspace_keys(actor: Reader, ledger: RunningLedger) -> WorkspaceKeys:
+    """Return the workspace's keys, and have its words at hand, before a transaction holds a connection."""
+    await ledger.catalogues.of(actor.workspace_id)
+    return await ledger.keyring.of(actor.workspace_id)
+
+
+Keys = Annotated[WorkspaceKeys, Depends(workspace_keys)]
 
 
 @router.get(
@@ -62,13 +70,13 @@ async def list_interactions(
     actor: Reader,
     db: Db,
     ledger: RunningLedger,
+    keys: Keys,
     filters: Annotated[Filters, Query()],
     asked: PageRequest,
     order: Order = "desc",
     cursor: CursorText = None,
 ) -> Response:
     """Interactions that satisfy every filter given, newest first."""
-    keys = await ledger.keyring.of(actor.workspace_id)
     wanted = Asked(asked.page, asked.limit, asked.offset, order == "desc", cursor)
     async with db.read(actor) as tx:
         body = await listing.page(tx, ledger.catalogues, keys, filters, wanted)
@@ -80,6 +88,7 @@ async def list_interactions(
     operation_id="interactions.get",
     response_class=Response,
     responses=json_answer("The row.", _ROW),
+    dependencies=[Depends(workspace_keys)],
 )
 async def get(interaction_id: str, actor: Reader, db: Db, ledger: RunningLedger) -> Response:
     """One interaction by its id."""

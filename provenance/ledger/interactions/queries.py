@@ -171,9 +171,7 @@ def between(start: int | None, end: int | None) -> list[ColumnElement[bool]]:
     return found if end is None else [*found, _row.occurred_at < end]
 
 
-def after(
-    key: Key, *, by_date: bool, newest_first: bool, of: FromClause = interactions
-) -> ColumnElement[bool]:
+def after(key: Key, *, by_date: bool, newest_first: bool, of: FromClause = interactions) -> ColumnElement[bool]:
     """Return the condition that a row comes after ``key`` in the list's order."""
     way = Way(newest_first)
     columns = [of.c.occurred_at, of.c.number] if by_date else [of.c.number]
@@ -185,9 +183,7 @@ def _arm(tx: ReadTx, arm: Arm, columns: Sequence[ColumnElement[Any]], way: Way, 
         wanted = select(*columns).where(_row.workspace_id == tx.workspace_id)
         return arm.narrowed(wanted, way).limit(limit)
     named = select(arm.table.c.number).where(arm.table.c.workspace_id == tx.workspace_id)
-    found = (
-        arm.narrowed(named, way).group_by(arm.table.c.resource_id, arm.table.c.number).limit(limit).subquery()
-    )
+    found = arm.narrowed(named, way).group_by(arm.table.c.resource_id, arm.table.c.number).limit(limit).subquery()
     here = (_row.workspace_id == tx.workspace_id) & (_row.number == found.c.number)
     return select(*columns).select_from(found.join(interactions, here)).order_by(*way.ordered(_row.number))
 
@@ -210,9 +206,7 @@ async def candidates(tx: ReadTx, source: Source, way: Way, *, limit: int, offset
     return [(row.occurred_at, row.number) for row in await tx.execute(found)]
 
 
-async def chunk(
-    tx: ReadTx, source: Source, hit: ColumnElement[bool] | None, way: Way, *, limit: int
-) -> Chunk:
+async def chunk(tx: ReadTx, source: Source, hit: ColumnElement[bool] | None, way: Way, *, limit: int) -> Chunk:
     """Walk ``limit`` candidates of an index and return those that satisfy ``hit``, and the last of all."""
     walked = _walk(tx, source, _shown(hit), way, limit).subquery()
     placed = select(walked, func.row_number().over().label("place")).subquery()
@@ -238,16 +232,12 @@ async def gathered(
 ) -> Chunk:
     """Take all of a small source (``limit`` rows at most); return the hits after the position, in order."""
     everything = _arms(tx, source, _shown(hit), Way(newest_first=True), limit).subquery()
-    wanted = (
-        select(everything.c.number, everything.c.occurred_at, everything.c.hit)
-        .where(everything.c.hit)
-        .distinct()
-    )
+    wanted = select(everything.c.number, everything.c.occurred_at, everything.c.hit).where(everything.c.hit).distinct()
     if way.after is not None:
         wanted = wanted.where(after(way.after, by_date=by_date, newest_first=way.newest_first, of=everything))
     order = [everything.c.occurred_at, everything.c.number] if by_date else [everything.c.number]
     rows = await tx.execute(wanted.order_by(*way.ordered(*order)))
-    return Chunk([Candidate(*row) for row in rows], ends=True)
+    return Chunk([Candidate._make(row) for row in rows], ends=True)
 
 
 async def counted(tx: ReadTx, sources: Iterable[Source], *, limit: int) -> list[int]:

@@ -180,9 +180,7 @@ async def _chunks(tx: ReadTx, chosen: Plan, wanted: Wanted, deadline: float) -> 
     if chosen.gathered:
         # Rows may have come since they were counted: the limit only stands against a mistake.
         most = 2 * GATHERED_AT_MOST
-        yield await queries.gathered(
-            tx, chosen.source, chosen.residual, way, limit=most, by_date=chosen.by_date
-        )
+        yield await queries.gathered(tx, chosen.source, chosen.residual, way, limit=most, by_date=chosen.by_date)
         return
     size, left = _FIRST_CHUNK, BUDGET_ROWS
     while left > 0:
