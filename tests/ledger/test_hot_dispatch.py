@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -88,8 +88,8 @@ class Side:
             return "<request>"
         return self._names.setdefault(found, f"<id {len(self._names)}>")
 
-    def _line(self, line: dict[str, Any]) -> dict[str, Any]:
-        normal: dict[str, Any] = json.loads(self._normal(json.dumps(line, default=repr)))
+    def _line(self, line: Mapping[str, Any]) -> dict[str, Any]:
+        normal: dict[str, Any] = json.loads(self._normal(json.dumps(dict(line), default=repr)))
         return normal | ({"millis": "…"} if "millis" in normal else {})
 
 

@@ -15,7 +15,7 @@ from provenance.core.ids import parse_uuid
 from provenance.ledger.catalogue.cache import KINDS, Catalogue, Kind, Word
 from provenance.ledger.catalogue.naming import mnemonic_issue
 from provenance.ledger.errors import UnknownMnemonic
-from provenance.ledger.interactions.schemas import InteractionCreate, PatchOperation
+from provenance.ledger.interactions.schemas import InteractionCreate, PatchOperation, absent
 from provenance.proof.canonical import BadJson
 from provenance.proof.canonical import admit as admit_json
 
@@ -23,7 +23,11 @@ _decode = msgspec.json.Decoder(InteractionCreate).decode
 _decode_patch = msgspec.json.Decoder(list[PatchOperation]).decode
 _AT = re.compile(r" - at `\$\.?(.*)`$")
 _MISSING = re.compile(r"missing required field `(\w+)`")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?", re.ASCII)
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?", re.ASCII
+)
+"""W3C trace context; what the standard calls invalid is ignored, as it asks for."""
+_NEEDS_VALUE = ("add", "replace", "test")
 _PLATFORM = "platform"
 
 
@@ -190,6 +194,8 @@ def _check_members(body: InteractionCreate, at: str) -> None:
 def _check_operation(operation: PatchOperation, at: str) -> None:
     if operation.op in ("move", "copy") and operation.from_ is None:
         raise Invalid.at(at + ".from", f"is missing: {operation.op} needs it")
+    if operation.op in _NEEDS_VALUE and operation.value is absent():
+        raise Invalid.at(at + ".value", f"is missing: {operation.op} needs it")
 
 
 def _uuid(text: str | None, path: str) -> str | None:
