@@ -17,7 +17,7 @@ QUICK = 10.0
 TOO_MANY = 3
 
 
-class GaveUp(Exception):  # noqa: N818  (what happened, as everywhere in this code)
+class GaveUp(Exception):
     """A child died too often in too short a time, or for a reason that another start does not cure."""
 
 

@@ -29,7 +29,7 @@ class _Interrupted(BaseException):
     """A stop was asked for while something that may be broken off was under way."""
 
 
-class _CannotStart(Exception):  # noqa: N818  (what happened, as everywhere in this code)
+class _CannotStart(Exception):
     """The start cannot go on; the text says why and what to do."""
 
 
