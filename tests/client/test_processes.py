@@ -31,8 +31,8 @@ def log(**more):
 class Program:
     """A client process that runs `PROGRAM` and then a piece of code; prints the span id of each log()."""
 
-    def __init__(self, url: str, folder: Path, code: str) -> None:
-        arguments = [sys.executable, "-c", PROGRAM + textwrap.dedent(code), url, KEY, str(folder)]
+    def __init__(self, url: str, folder: Path, code: str, key: str = KEY) -> None:
+        arguments = [sys.executable, "-c", PROGRAM + textwrap.dedent(code), url, key, str(folder)]
         self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self.process.stdout is not None
         self.out = self.process.stdout
