@@ -20,8 +20,7 @@ BATCH, SINGLE = "tests.feed.batch", "tests.feed.single"
 async def note(tx: WriteTx, handler: str, rows: list[Row]) -> None:
     """Leave a trace of rows that is only there when the transaction commits."""
     await tx.driver_sql(
-        "INSERT INTO effects (workspace_id, handler, number, pid)"
-        " SELECT $1, $2, n, $4 FROM unnest($3::bigint[]) AS n",
+        "INSERT INTO effects (workspace_id, handler, number, pid) SELECT $1, $2, n, $4 FROM unnest($3::bigint[]) AS n",
         (tx.workspace_id, handler, [row.number for row in rows], os.getpid()),
     )
 

@@ -118,7 +118,7 @@ class TestDimensions:
 
     async def test_json_paths_keep_the_types_of_their_values(self, client: httpx.AsyncClient) -> None:
         values = [{"place": {"x.y": value}} for value in (1, 1, "1", True, None, {"deep": 1}, '\u00e9"')]
-        await post(client, *[order(**value) for value in values], order())
+        await post(client, *[{**order(), "interaction": value} for value in values], order())
         found = await groups(client, dimensions=['place."x.y"'])
         assert found[0] == (None, 3)
         assert {(type(value), value, count) for value, count in found[1:]} == {

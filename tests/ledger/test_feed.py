@@ -6,7 +6,8 @@ import signal
 import sys
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sized
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ class Place:
         return [row["number"] for row in found]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 async def place(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
     async with fresh_database(postgres_url) as url:
         ledger = Ledger(Settings(database_url=url), url)
@@ -298,10 +299,7 @@ class TestFailing:
         assert kept["error"].startswith("RuntimeError at test_feed.py:")
         assert "hunter2" not in kept["error"]
         assert (
-            await place.sql.fetchval(
-                "SELECT max(number) FROM interactions WHERE workspace_id = $1", workspace_id
-            )
-            == 7
+            await place.sql.fetchval("SELECT max(number) FROM interactions WHERE workspace_id = $1", workspace_id) == 7
         )
         broken = False
         assert (await place.hand(workspace_id, handler)).rows == 5
@@ -365,9 +363,7 @@ class TestFailing:
         await place.record(fine, 4)
         await until(done)
         assert attempts[stuck] <= 3
-        await until(
-            lambda: _is(attempts[stuck] == 3)
-        )  # after one and two seconds it was tried again, and passed
+        await until(lambda: _is(attempts[stuck] == 3))  # after one and two seconds it was tried again, and passed
         stop.set()
         await running
         name = next(handler.name for handler in handlers if handler.name.endswith("fails"))
@@ -385,6 +381,10 @@ class TestFailing:
 
 async def _is(value: bool) -> bool:
     return value
+
+
+async def _length_is(found: Sized, length: int) -> bool:
+    return len(found) == length
 
 
 class TestRunning:
@@ -428,9 +428,7 @@ class TestRunning:
         stop.set()
         await running
         async with place.ledger.db.housekeeping() as tx:
-            behind, _ = await queries.behind(
-                tx, [handler.name for handler in handlers], uuid.UUID(int=0), 1000
-            )
+            behind, _ = await queries.behind(tx, [handler.name for handler in handlers], uuid.UUID(int=0), 1000)
         assert behind == []
 
     async def test_starting_now_leaves_out_the_past_but_not_new_workspaces(self, place: Place) -> None:
@@ -449,7 +447,7 @@ class TestRunning:
             await place.record(old)
             await place.record(new)
             expected = (round_of_life + 1) * 2
-            await until(lambda expected=expected: _is(len(seen) == expected))
+            await until(partial(_length_is, seen, expected))
             assert set(seen[-2:]) == {(old, 6 + round_of_life), (new, 1)}
             stop.set()
             await running
@@ -513,17 +511,15 @@ class TestProcesses:
         workers = [await start_worker() for _ in range(2)]
         for _ in range(5):
             for workspace_id in workspaces:
-                await place.record(workspace_id, 60)
+                await place.record(workspace_id, 40)
         for workspace_id in workspaces:
-            await until(lambda workspace_id=workspace_id: self._all(place, workspace_id, 300))
+            await until(partial(self._all, place, workspace_id, 200))
         assert [await worker.end() for worker in workers] == [0, 0]
-        expected = list(range(1, 301))
+        expected = list(range(1, 201))
         for workspace_id in workspaces:
             assert await place.effects(workspace_id, BATCH) == expected
             assert await place.effects(workspace_id, SINGLE) == expected
-        pids = await place.sql.fetch(
-            "SELECT DISTINCT pid FROM effects WHERE workspace_id = ANY($1)", workspaces
-        )
+        pids = await place.sql.fetch("SELECT DISTINCT pid FROM effects WHERE workspace_id = ANY($1)", workspaces)
         assert len(pids) == 2
 
     @staticmethod

@@ -29,7 +29,7 @@ async def discovered(app: Running, workspace: Tenant) -> None:
         pass
 
 
-def interaction(action: str = "CREATE", **data: object) -> dict[str, object]:
+def interaction(action: str = "CREATE", /, **data: object) -> dict[str, object]:
     return {"resourceId": "o-1", "resourceType": "ORDER", "action": action, "origin": "SHOP", "interaction": data}
 
 
