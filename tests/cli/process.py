@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.cli.zygote import Zygote
+
 
 @dataclass(frozen=True)
 class Shell:
@@ -18,6 +20,7 @@ class Shell:
 
     home: Path
     settings: Mapping[str, str]
+    zygote: Zygote | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -33,13 +36,11 @@ class Shell:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
-        done = subprocess.run(
-            [sys.executable, "-m", "provenance", *arguments],
-            input=given,
-            capture_output=True,
-            env={**self.environment, **(env or {})},
-            timeout=60,
-        )
+        whole = {**self.environment, **(env or {})}
+        if self.zygote and not env:
+            return self.zygote.run(arguments, given, whole)
+        command = [sys.executable, "-m", "provenance", *arguments]
+        done = subprocess.run(command, input=given, capture_output=True, env=whole, timeout=60)
         return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

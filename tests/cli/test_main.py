@@ -2,10 +2,19 @@ import os
 import subprocess
 import sys
 import uuid
+from pathlib import Path
+
+import pytest
 
 from tests.cli.process import Shell
 
 HEAVY = ("httpx", "rich.console", "pydantic", "asyncio", "provenance_client")
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    """A shell whose commands begin as they do for people: with Python itself."""
+    return Shell(tmp_path, {})
 
 
 def modules_of(shell: Shell, *arguments: str) -> str:
