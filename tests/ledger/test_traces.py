@@ -151,7 +151,7 @@ class TestGet:
             assert (await client.get(f"/api/{view}")).status_code == 404
 
     @pytest.mark.parametrize(
-        "name", ["a/b", "a/", "a/summary", "summary", "timeline", "50%", "a?b#c", "käse 🧀", "%2F", "a b+c"]
+        "name", ["a/b", "a/summary", "summary", "timeline", "50%", "a?b#c", "käse 🧀", "%2F", "a b+c"]
     )
     async def test_an_id_may_hold_any_character(self, client: httpx.AsyncClient, name: str) -> None:
         await post(client, [{"resourceId": name}, {"resourceId": name}])

@@ -104,6 +104,9 @@ def _about(matches: tuple[ResourceMatch, ...]) -> Term:
     condition = or_(*[_is(match) for match in matches])
     exact = all(match.types is None for match in matches)
     ids = dict.fromkeys((match.id, match.prefix) for match in matches)
+    types = frozenset(each for match in matches if match.id is None for each in match.types or ())
+    if types and all(match.id is None for match in matches):
+        return Term(condition, _any_of(_row.resource_type_id, types).source)
     if len(ids) > MOST_ARMS or any(not match.id for match in matches):
         return Term(condition, None)
     return Term(condition, tuple(_resource_arm(text, prefix) for text, prefix in ids if text), exact)

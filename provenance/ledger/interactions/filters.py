@@ -106,12 +106,12 @@ class Filters(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 
-    resource_id: Texts = Field(None, description="Exact; with a * at its end, a prefix.")
-    resource_type: Texts = Field(None, description="Mnemonic.")
+    resource_id: Texts = Field(default=None, description="Exact; with a * at its end, a prefix.")
+    resource_type: Texts = Field(default=None, description="Mnemonic.")
     resource_type_id: Uuids = None
-    action: Texts = Field(None, description="Mnemonic.")
+    action: Texts = Field(default=None, description="Mnemonic.")
     action_id: Uuids = None
-    origin: Texts = Field(None, description="Mnemonic.")
+    origin: Texts = Field(default=None, description="Mnemonic.")
     origin_id: Uuids = None
     interaction_id: Uuid | None = None
     user_id: Text | None = None
@@ -120,22 +120,22 @@ class Filters(BaseModel):
     external_reference: Text | None = None
     outcome: Literal["success", "failure", "denied", "unknown"] | None = None
     related_resource_id: Text | None = None
-    platform: Literal["only", "exclude"] | None = Field(None, description="Rows that the platform itself made.")
+    platform: Literal["only", "exclude"] | None = Field(default=None, description="Rows that the platform itself made.")
     start_date: Start = Field(
-        None,
+        default=None,
         validation_alias=AliasChoices("startDate", "from"),
         description="Not before (createdDate). Or from.",
     )
     end_date: End = Field(
-        None,
+        default=None,
         validation_alias=AliasChoices("endDate", "to"),
         description="Not after (createdDate), the millisecond or day as written included. Or to.",
     )
     q: Annotated[Storable, Field(max_length=1000)] | None = Field(
-        None, description="Words that must all occur in the free JSON, ignoring case."
+        default=None, description="Words that must all occur in the free JSON, ignoring case."
     )
     where: Annotated[str | None, Field(max_length=4096)] = Field(
-        None, description="A condition in CEL over the row, such as interaction.total > 100."
+        default=None, description="A condition in CEL over the row, such as interaction.total > 100."
     )
 
     @property
@@ -206,8 +206,9 @@ class Criteria:
     @property
     def asks_for_hidden(self) -> bool:
         """Whether a field is asked for that masked rows do not show, so that they can't match (section 4)."""
-        hidden = (self.resources, self.user_id, self.external_reference, self.related_resource_id)
-        return any(value is not None for value in hidden) or bool(self.words or self.tests)
+        hidden = (self.user_id, self.external_reference, self.related_resource_id)
+        named = any(match.id is not None for match in self.resources or ())
+        return named or any(value is not None for value in hidden) or bool(self.words or self.tests)
 
 
 def criteria(
