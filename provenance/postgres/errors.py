@@ -81,3 +81,10 @@ class NotReady(EmbeddedPostgresError):
 
     def __init__(self, folder: str, seconds: float) -> None:
         super().__init__(f"the server of {folder} is not ready after {seconds:.0f} s; look at its logs.")
+
+
+class FolderNotOurs(EmbeddedPostgresError):
+    """The data folder, or the database in it, belongs to somebody else."""
+
+    def __init__(self, folder: str, why: str) -> None:
+        super().__init__(f"cannot use {folder}: {why}. Run this as its owner, or take another folder with --data.")

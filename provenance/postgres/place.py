@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from . import account
-from .errors import StartFailed
+from .errors import FolderNotOurs, StartFailed
 from .passwords import Passwords
 from .run_as import OsAccount, RunAs, program_environment
 from .socket_folder import digest
@@ -78,15 +78,27 @@ def settle_cluster(data_dir: Path, run_as: RunAs, os_account: OsAccount) -> Path
 
     That is `<data>/postgres`. When an OS account cannot reach it there, the cluster lies below
     the folder of that account and `<data>/postgres` is a symbolic link to it. A cluster that an earlier
-    start ran as somebody else is handed over, so no start begins with an empty database by mistake.
+    start of ours ran as somebody else is handed over, so no start begins with an empty database by mistake.
+
+    Raises:
+        FolderNotOurs: the cluster belongs to a user who has nothing to do with us.
+
     """
     visible = data_dir / "postgres"
     if run_as.mode == "account" and not visible.is_symlink() and not run_as.reaches(data_dir):
         _move(visible, os_account.home / "clusters" / digest(data_dir))
     pgdata = cluster_folder(data_dir)
     if os.geteuid() == 0 and pgdata.exists() and pgdata.stat().st_uid != run_as.uid:
-        account.give(pgdata, run_as.uid, run_as.gid)
+        _hand_over(pgdata, run_as, os_account)
     return pgdata
+
+
+def _hand_over(pgdata: Path, run_as: RunAs, os_account: OsAccount) -> None:
+    owner, known = pgdata.stat().st_uid, account.find(os_account.name)
+    if owner not in (0, known[0] if known else 0):
+        # An ordinary user's database would be lost to that user.
+        raise FolderNotOurs(str(pgdata), f"it belongs to user {owner} and we are root")
+    account.give(pgdata, run_as.uid, run_as.gid)
 
 
 def _move(visible: Path, home: Path) -> None:

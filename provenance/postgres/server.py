@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from . import cluster, postmaster
 from .binaries import binaries
-from .errors import FolderInUse, StartFailed, StillStopping
+from .errors import FolderInUse, FolderNotOurs, StartFailed, StillStopping
 from .lock import FolderLock
 from .passwords import passwords_of
 from .place import Place, cluster_folder, settle_cluster
@@ -75,6 +75,7 @@ class EmbeddedPostgres:
 
         Raises:
             FolderInUse: another process supervises this folder; `holder` is its number.
+            FolderNotOurs: the folder, or the database in it, belongs to somebody else.
             StillStopping: a previous server did not go away within 15 s.
             NotPermitted: we are root and neither way around it is open.
             UnsafeSocketFolder: somebody else owns the place of the socket.
@@ -82,8 +83,12 @@ class EmbeddedPostgres:
 
         """
         if self._place is None:
-            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self._lock.acquire() is None:
+            try:
+                self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+                locked = self._lock.acquire()
+            except OSError as error:
+                raise FolderNotOurs(str(self.data_dir), error.strerror or str(error)) from error
+            if locked is None:
                 raise FolderInUse(str(self.data_dir), self._lock.holder())
             try:
                 self._place = self._find_place()

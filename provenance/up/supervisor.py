@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from provenance.postgres import EmbeddedPostgres, EmbeddedPostgresError
@@ -38,9 +38,7 @@ class Supervisor:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._database = (
-            None if plan.database_url else EmbeddedPostgres(plan.data_dir, root_mode=plan.root_mode)
-        )
+        self._database = None if plan.database_url else EmbeddedPostgres(plan.data_dir, root_mode=plan.root_mode)
         self._own_watchdog: Watchdog | None = None
         self._told_watchdog: Watchdog | None = None
         self._children: list[Child] = []
@@ -68,7 +66,10 @@ class Supervisor:
 
     def _start(self) -> None:
         plan = self._plan
-        plan.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            plan.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise _CannotStart(f"cannot make {plan.data_dir}: {error.strerror}. Give another --data.") from error
         url = plan.database_url or self._prepared_url()
         objection = port_is_taken(plan)
         if objection:
@@ -200,12 +201,12 @@ class Supervisor:
     def _pause(self, seconds: float) -> None:
         """Wait for a signal (a child's death is one), but no longer than so many seconds."""
         select.select([self._wake_reading], [], [], max(seconds, 0.0))
-        try:
+        with suppress(BlockingIOError):
             while os.read(self._wake_reading, 512):
                 pass
-        except BlockingIOError:
-            pass
 
 
 def _say(text: str, *, error: bool = False) -> None:
-    print(text, file=sys.stderr if error else sys.stdout, flush=True)
+    # Nobody reading any more is no reason to fall.
+    with suppress(OSError):
+        print(text, file=sys.stderr if error else sys.stdout, flush=True)

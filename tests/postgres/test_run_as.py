@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import provenance.postgres
-from provenance.postgres import EmbeddedPostgres, binaries
-from provenance.postgres.errors import NotPermitted
+from provenance.postgres import EmbeddedPostgres, account, binaries
+from provenance.postgres.errors import FolderNotOurs, NotPermitted
 from provenance.postgres.run_as import OsAccount, choose
 from tests.postgres.processes import SUPERVISE, alive, supervisor, wait_until
 from tests.postgres.sql import fetch
@@ -121,6 +121,16 @@ class TestRootWithAnAccount:
         with pytest.raises(KeyError):
             pwd.getpwnam(os_account.name)
         assert not os_account.home.exists()
+
+
+@as_root
+class TestDataOfSomebodyElse:
+    def test_root_leaves_a_cluster_of_an_ordinary_user_alone(self, tmp_path: Path, made_once: Path) -> None:
+        data = shutil.copytree(made_once, tmp_path / "data", symlinks=True)
+        account.give(data / "postgres", 4321, 4321)
+        with pytest.raises(FolderNotOurs, match="user 4321"):
+            EmbeddedPostgres(data).start()
+        assert (data / "postgres" / "PG_VERSION").stat().st_uid == 4321
 
 
 @as_root

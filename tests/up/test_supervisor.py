@@ -51,6 +51,13 @@ class TestStart:
                 assert running.wait_end() == 1
                 assert "--port" in running.printed
 
+    def test_a_folder_that_cannot_be_made_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with tree(tmp_path / "file" / "data") as running:
+            assert running.wait_end() == 1
+            assert "cannot make" in running.printed
+            assert "Traceback" not in running.printed
+
     def test_with_a_database_of_ones_own_none_is_made(self, tmp_path: Path) -> None:
         with tree(tmp_path, environment={"DATABASE_URL": "postgresql://elsewhere/db"}) as running:
             running.wait_ready()
@@ -58,7 +65,7 @@ class TestStart:
 
 
 class TestStop:
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_stops_the_server_then_the_worker_then_the_database(self, data_dir: Path, number: signal.Signals) -> None:
         with tree(data_dir) as running:
             running.wait_ready()
