@@ -10,11 +10,11 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/api/actions": ("provenance.ledger.catalogue.routes",),
     "/api/origins": ("provenance.ledger.catalogue.routes",),
     "/api/interactions": ("provenance.ledger.interactions.routes", "provenance.ledger.interactions.listing_routes"),
-    #    "/api/activity": ("provenance.ledger.activity.routes",),
-    #    "/api/traces": ("provenance.ledger.traces.routes",),
-    #    "/api/timeline": ("provenance.ledger.traces.routes",),
-    #    "/api/interaction-fields": ("provenance.ledger.fields.routes",),
-    #    "/api/analytics": ("provenance.ledger.analytics.routes",),
+    "/api/activity": ("provenance.ledger.activity.routes",),
+    "/api/traces": ("provenance.ledger.traces.routes",),
+    "/api/timeline": ("provenance.ledger.traces.routes",),
+    "/api/interaction-fields": ("provenance.ledger.fields.routes",),
+    "/api/analytics": ("provenance.ledger.analytics.routes",),
     "/platform/queue": ("provenance.ledger.queue.routes",),
 }
 """URL prefix → the modules whose ``router`` serves it."""
