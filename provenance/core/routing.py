@@ -86,12 +86,23 @@ class Route(APIRoute):
             request.scope["route_path"] = self.path_format
             if access is not None:
                 await admit(exchange, access, request.app.state.authenticate)
+            refuse_nul(request)
             if reads_json:
                 request = _CanonicalRequest(request.scope, request.receive)
                 request.admitted = admitted_body(exchange)
             return await inner(request)
 
         return handle
+
+
+def refuse_nul(request: Request) -> None:
+    """Refuse the character NUL, which no text of the database can hold, in a path or the filters of a GET."""
+    named = list(request.path_params.items())
+    if request.method == "GET" and "%00" in request.url.query:
+        named += request.query_params.multi_items()
+    for name, value in named:
+        if "\0" in name or "\0" in str(value):
+            raise Invalid.at(name.replace("\0", "") or "$", "contains the character NUL", code="nul_character")
 
 
 class _CanonicalRequest(Request):

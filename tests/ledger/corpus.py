@@ -189,6 +189,7 @@ def _single() -> Iterator[Request]:
     yield ask("gzip wanted", 201, small(interaction={"a": "x" * 5000}), headers={"accept-encoding": "gzip"})
     yield ask("double slashes", 201, SMALL, path="//api//interactions")
     yield ask("a query nobody reads", 201, SMALL, path=ONE + "?page=0")
+    yield ask("a query with NUL", 201, SMALL, path=ONE + "?%00=%00")
     yield ask("in parts", 201, SMALL, parts=3)
     yield ask("put", 405, SMALL, method="PUT")
     yield ask("a trailing slash", 404, SMALL, path=ONE + "/")

@@ -79,9 +79,11 @@ def _json_items(body: bytes) -> Sequence[bytes | Raw]:
             raise Invalid.at("items", "must be an array of interactions") from None
     try:
         return _cut(body)
+    except msgspec.ValidationError:
+        pass
     except _UNREADABLE:
-        reading.admitted(body)  # names the place when the text is not JSON at all
-        raise Invalid.at("$", "must be an array of interactions, or an object with items") from None
+        reading.admitted(body)  # names the place
+    raise Invalid.at("$", "must be an array of interactions, or an object with items")
 
 
 def _cut(array: bytes) -> list[Raw]:
