@@ -25,7 +25,7 @@ class SyncTransport:
 
     def __init__(self, settings: ClientSettings, *, timeout: float = DEFAULT_TIMEOUT) -> None:
         self.settings = settings
-        self._http = httpx.Client(timeout=timeout, trust_env=not settings.is_local)
+        self._http = httpx.Client(**_options(settings, timeout))
 
     def run(self, request: Request[T]) -> T:
         """Send and read. Raises a `ProvenanceError` for every answer outside 2xx, and for no answer."""
@@ -51,7 +51,7 @@ class AsyncTransport:
 
     def __init__(self, settings: ClientSettings, *, timeout: float = DEFAULT_TIMEOUT) -> None:
         self.settings = settings
-        self._http = httpx.AsyncClient(timeout=timeout, trust_env=not settings.is_local)
+        self._http = httpx.AsyncClient(**_options(settings, timeout))
 
     async def run(self, request: Request[T]) -> T:
         """Send and read.
@@ -67,6 +67,13 @@ class AsyncTransport:
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+
+def _options(settings: ClientSettings, timeout: float) -> dict[str, Any]:
+    # Loading the certificate store takes tens of milliseconds, for nothing when no connection will use it; a proxy
+    # of the environment is no way to this very machine.
+    plain = settings.api_url.startswith("http://")
+    return {"timeout": timeout, "verify": not (plain and settings.is_local), "trust_env": not settings.is_local}
 
 
 def _spell(settings: ClientSettings, request: Request[Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, TypedDict, Unpack, cast
 
 from provenance_client.api.interactions import Outcome
 from provenance_client.api.request import camel
+from provenance_client.content import uuid_text
 
 
 class LogFields(TypedDict, total=False):
@@ -42,6 +43,7 @@ class LogFields(TypedDict, total=False):
 
 
 _WIRE = {name: camel(name) for name in LogFields.__annotations__}
+_IDS = frozenset(("uow_id", "span_id", "parent_span_id"))
 _EITHER = (("resource_type", "resource_type_id"), ("action", "action_id"), ("origin", "origin_id"))
 
 
@@ -49,7 +51,9 @@ def merged(bound: LogFields, given: LogFields) -> LogFields:
     """The given arguments over the bound ones; `interaction` objects are merged key by key.
 
     A bound mnemonic steps back for a given id of the same thing (and the other way round): both would have
-    to match. Raises TypeError for an argument that does not exist.
+    to match.
+
+    Raises TypeError for an argument that does not exist, InvalidRequest for an id that is no UUID.
     """
     if unknown := given.keys() - _WIRE.keys():
         raise TypeError(f"no such argument: {', '.join(sorted(unknown))}")
@@ -59,6 +63,9 @@ def merged(bound: LogFields, given: LogFields) -> LogFields:
             for name in pair:
                 result.pop(name, None)
     result.update((name, value) for name, value in given.items() if value is not None)
+    for name in _IDS & given.keys():
+        if name in result:
+            result[name] = uuid_text(result[name], name)
     if bound.get("interaction") and given.get("interaction"):
         result["interaction"] = {**bound["interaction"], **given["interaction"]}
     return cast(LogFields, result)

@@ -85,10 +85,12 @@ class SpoolFolder:
             except (OSError, sqlite3.Error) as error:
                 raise SpoolError(f"no spool file in {self.path}: {error}") from error
 
-    def adopt(self) -> list[HeldSpool]:
-        """Every spool whose process is gone; empty ones are removed on the way."""
-        found = []
+    def adopt(self, at_most: int) -> list[HeldSpool]:
+        """Spools whose process is gone; empty ones are removed on the way."""
+        found: list[HeldSpool] = []
         for lock_path in sorted(self.path.glob("*.lock")):
+            if len(found) == at_most:
+                break
             held = self._adopt(lock_path)
             if held is None:
                 continue

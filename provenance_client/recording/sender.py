@@ -30,7 +30,9 @@ from provenance_client.recording.verdict import REFUSED, UNANSWERED, Result, Tot
 
 log = logging.getLogger(__name__)
 BATCH_BYTES = 1024 * 1024
-_FIRST_DELAY, _LONGEST_DELAY, _LONGEST_DELAY_IN_FLUSH = 0.2, 30.0, 0.5
+# Each costs a few descriptors; a crash loop may have left hundreds.
+MOST_ADOPTED = 8
+_FIRST_DELAY, _LONGEST_DELAY, _LONGEST_DELAY_IN_FLUSH, _LONGEST_ASKED_DELAY = 0.2, 30.0, 0.5, 3600.0
 _this_thread = threading.local()
 
 
@@ -134,13 +136,14 @@ class Sender:
                 if held.spool.rows == 0:
                     self.adopted.remove(held)
                     held.close()
+                    self._next_adoption = 0.0
             self.own.spool.checkpoint()
         return bool(self.adopted) or self.own.spool.rows >= (1 if self._flushing else self._batch_rows)
 
     def _adopt(self) -> None:
         self._next_adoption = time.monotonic() + self._options.adopt_every
         with self.disk:
-            found = self._folder.adopt()
+            found = self._folder.adopt(MOST_ADOPTED - len(self.adopted))
             self.adopted += found
         self.counts.adopted += sum(held.spool.rows for held in found)
 
@@ -232,7 +235,7 @@ class Sender:
             log.warning("interactions wait on disk until they can be sent: %s", error)
         jitter = random.random()  # noqa: S311 - spreads clients in time, guards nothing
         if error.retry_after is not None:
-            self._stopping.wait(error.retry_after + jitter * _FIRST_DELAY)
+            self._stopping.wait(min(error.retry_after, _LONGEST_ASKED_DELAY) + jitter * _FIRST_DELAY)
             return
         longest = _LONGEST_DELAY_IN_FLUSH if self._flushing else _LONGEST_DELAY
         self._hurry.clear()

@@ -58,6 +58,15 @@ class TestUnitOfWork:
             assert current().uow_id == outer.id
         assert current() == Scope()
 
+    def test_a_uuid_in_any_spelling_is_the_same_unit(self, server: StandIn, provenance: SyncProvenance) -> None:
+        with provenance.unit_of_work() as unit, provenance.span(**SPAN) as span:
+            provenance.log(**EVENT, uow_id=unit.id.upper())
+            provenance.log(**{**EVENT, "action": "OBJECT"}, uow_id=uuid.UUID(unit.id))  # type: ignore[typeddict-item]
+        found = rows(server, provenance)
+        assert found["CREATE"]["parentSpanId"] == found["OBJECT"]["parentSpanId"] == span.id
+        with pytest.raises(InvalidRequest):
+            provenance.log(**EVENT, span_id="7")
+
     def test_explicit_argument_wins(self, server: StandIn, provenance: SyncProvenance) -> None:
         other = str(uuid.uuid4())
         with provenance.unit_of_work(user_id="u-1"), provenance.span(**SPAN):

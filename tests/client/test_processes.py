@@ -112,6 +112,22 @@ class TestKill:
         living.kill()
         server.close()
 
+    def test_a_crash_loop_leaves_many_files(self, unused_port: int, tmp_path: Path) -> None:
+        code = """
+        for _ in range(30):
+            if os.fork() == 0:
+                log()
+                os.kill(os.getpid(), 9)
+            os.wait()
+        """
+        logged = Program(f"http://127.0.0.1:{unused_port}", tmp_path, code).finish()
+        assert len(list(tmp_path.glob("*.spool"))) >= 20
+        server = StandIn(unused_port)
+        with create_sync(api_url=server.url, api_key=KEY, origin="TEST", spool_dir=tmp_path):
+            server.wait_for(lambda found: len(found.rows) == 30)
+        assert sorted(server.spans()) == sorted(logged)
+        server.close()
+
     def test_two_living_processes_keep_apart(self, server: StandIn, tmp_path: Path) -> None:
         code = "for _ in range(300): log()\nprovenance.close(20)"
         programs = [Program(server.url, tmp_path, code) for _ in range(3)]

@@ -3,6 +3,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -136,20 +137,31 @@ class TestSpoolFolder:
             held.spool.append(b"1")
         die(dead)
         die(empty)
-        (adopted,) = place.adopt()
+        (adopted,) = place.adopt(8)
         assert adopted.spool.path == dead.spool.path
-        assert place.adopt() == []
+        assert place.adopt(8) == []
         assert not empty.spool.path.exists()
         adopted.close()
         alive.close()
+
+    def test_adopts_a_few_at_a_time(self, tmp_path: Path) -> None:
+        place = folder(tmp_path)
+        for _ in range(5):
+            held = place.new()
+            held.spool.append(b"1")
+            die(held)
+        adopted = [place.adopt(2) for _ in range(4)]
+        assert [len(some) for some in adopted] == [2, 2, 1, 0]
+        for held in chain(*adopted):
+            held.close()
 
     def test_sets_a_damaged_file_aside(self, tmp_path: Path) -> None:
         (tmp_path / "1-a.lock").touch()
         (tmp_path / "1-a.spool").write_bytes(b"this is no database, whatever its name says")
         place = folder(tmp_path)
-        assert place.adopt() == []
+        assert place.adopt(8) == []
         assert (tmp_path / "1-a.unreadable").exists()
-        assert place.adopt() == []
+        assert place.adopt(8) == []
         assert not (tmp_path / "1-a.lock").exists()
 
     def test_leaves_a_newer_format_alone(self, tmp_path: Path) -> None:
@@ -159,7 +171,7 @@ class TestSpoolFolder:
         with sqlite3.connect(held.spool.path) as connection:
             connection.execute("PRAGMA user_version=2")
         connection.close()
-        assert folder(tmp_path).adopt() == []
+        assert folder(tmp_path).adopt(8) == []
         assert held.spool.path.exists()
 
     def test_no_folder(self, tmp_path: Path) -> None:
