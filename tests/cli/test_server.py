@@ -11,7 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from provenance.cli.app import build
 from provenance.postgres import EmbeddedPostgres, reach
 from tests.postgres.processes import alive, wait_until
 from tests.postgres.sql import fetch
@@ -232,7 +234,7 @@ class TestBackupAndRestore:
 class TestHelp:
     @pytest.mark.parametrize("command", ["up", "serve", "worker", "migrate", "doctor", "backup", "restore"])
     def test_names_the_variables(self, command: str) -> None:
-        result = provenance(command, "--help")
-        assert result.returncode == 0
-        assert "PROVENANCE_DATA_DIR" in result.stdout
-        assert "DATABASE_URL" in result.stdout
+        result = CliRunner().invoke(build([command]), [command, "--help"], terminal_width=200)
+        assert result.exit_code == 0
+        assert "PROVENANCE_DATA_DIR" in result.output
+        assert "DATABASE_URL" in result.output

@@ -50,7 +50,7 @@ class Tree:
             self.printed += line
 
     def wait_ready(self) -> None:
-        wait_until(lambda: "Stop " in self.printed or self.process.poll() is not None, 20)
+        wait_until(lambda: "Stop " in self.printed or self.process.poll() is not None, 60)
         assert self.process.poll() is None, self.printed
 
     def wait_end(self, seconds: float = 20) -> int:
