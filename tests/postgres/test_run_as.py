@@ -186,6 +186,7 @@ class TestOrdinaryUser:
             assert await fetch(running.dsn, "SELECT 1") == 1
             running.kill()
             wait_until(lambda: not alive(running.postmaster) and not alive(running.watchdog), 10)
+            Path(running.dsn.partition("host=")[2]).rmdir()
 
 
 def public_site(folder: Path) -> Path:
