@@ -92,7 +92,7 @@ def _print_rows(rows: list[Any], *, as_json: bool, one: bool = False) -> None:
     if as_json:
         terminal.print_json(rows[0] if one else rows)
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for title in ("Mnemonic", "Title", "Kind", "Id"):
         table.add_column(title, no_wrap=True)
     table.add_column("Description")

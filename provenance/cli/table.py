@@ -59,7 +59,7 @@ def fit(natural: Mapping[str, int], width: int) -> dict[str, int]:
     chosen = {title: min(natural[title], MOST.get(title, 99)) for title in NEEDED}
     chosen["Resource"] = min(natural["Resource"], LEAST["Resource"])
     details = min(natural.get("Details", 0), LEAST["Details"])
-    room = width - 2 - sum(chosen.values()) - GAP * (len(chosen) - 1)
+    room = width - sum(chosen.values()) - GAP * (len(chosen) - 1)
     for title in OPTIONAL:
         wanted = min(natural.get(title, 0), MOST.get(title, 99))
         reserved = details + GAP if title == "Unit of work" and details else 0
@@ -81,7 +81,7 @@ def _table(widths: Mapping[str, int]) -> "Table":
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for title, width in widths.items():
         table.add_column(title, justify="right" if title == "#" else "left", no_wrap=True, width=width)
     return table

@@ -16,7 +16,7 @@ NATURAL = {
 
 
 def taken(widths: dict[str, int]) -> int:
-    return sum(widths.values()) + GAP * (len(widths) - 1) + 2
+    return sum(widths.values()) + GAP * (len(widths) - 1)
 
 
 class TestFit:

@@ -1,5 +1,6 @@
 """Real webhook payloads: an npm package, fetched when a test needs it and never committed."""
 
+import contextlib
 import hashlib
 import shutil
 import subprocess
@@ -38,6 +39,6 @@ def _fetch(cache: Path) -> None:
         assert hashlib.sha512(archive.read_bytes()).hexdigest() == SHA512, f"{PACKAGE} is not what it was"
         with tarfile.open(archive) as packed:
             packed.extractall(Path(folder) / "out", filter="data")
-        # One rename: two test runs at once leave one whole cache.
-        if not cache.exists():
+        # One rename: two test runs at once leave one whole cache, whoever is first.
+        with contextlib.suppress(OSError):
             (Path(folder) / "out").rename(cache)
