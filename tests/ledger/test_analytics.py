@@ -1,5 +1,8 @@
 """Figures over interactions, asked over HTTP."""
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -345,3 +348,19 @@ class TestDiscover:
     async def test_an_empty_ledger(self, client: httpx.AsyncClient) -> None:
         found = (await client.get("/api/analytics/discover")).json()
         assert (found["fields"], found["timeSpan"], found["interactions"]) == ([], {"start": None, "end": None}, 0)
+
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "analytics.md"
+QUESTIONS = re.findall(r"```json question\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+
+
+class TestGuide:
+    @pytest.mark.parametrize("question", QUESTIONS)
+    async def test_its_questions_are_answered(self, client: httpx.AsyncClient, question: str) -> None:
+        answer = await client.post("/api/analytics/query", json=json.loads(question))
+        assert answer.status_code == 200, answer.text
+
+    async def test_its_answer_is_the_servers(self, client: httpx.AsyncClient) -> None:
+        await post(client, order(), order(), order(), order("PAY"))
+        shown = re.findall(r"```json answer\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+        assert [json.loads(each) for each in shown] == [await query(client, dimensions=["action"])]

@@ -25,7 +25,7 @@ GROUP_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 300.0
 
 
-class HandlerTooSlow(Exception):  # noqa: N818 - named like every error of ours: what went wrong
+class HandlerTooSlow(Exception):
     """The handler took longer than a handler may; what it did to the database is undone."""
 
 
@@ -65,9 +65,7 @@ async def hand(db: Database, catalogues: Catalogues, handler: Handler, workspace
             handed, failure = await _hand_within(tx, catalogues, handler)
     except Unavailable:
         raise
-    except (
-        Exception
-    ) as error:  # the append of what it recorded failed, or it ran too long: the transaction is gone
+    except Exception as error:  # the append of what it recorded failed, or it ran too long: the transaction is gone
         async with db.housekeeping(workspace_id) as tx:
             failures = await queries.note_failure(tx, handler.name, describe(error))
         handed, failure = Handed(backoff=backoff(failures)), error
@@ -76,9 +74,7 @@ async def hand(db: Database, catalogues: Catalogues, handler: Handler, workspace
     return handed
 
 
-async def _hand_within(
-    tx: WriteTx, catalogues: Catalogues, handler: Handler
-) -> tuple[Handed, Exception | None]:
+async def _hand_within(tx: WriteTx, catalogues: Catalogues, handler: Handler) -> tuple[Handed, Exception | None]:
     claim = await queries.claim(tx, handler.name)
     if claim is None or claim.number >= claim.head:
         return NOTHING, None

@@ -22,9 +22,7 @@ PROBE_SECONDS = 15.0
 class Hints:
     """Listens for as long as `run` runs, beyond lost connections. Hints get lost: who listens also polls."""
 
-    def __init__(
-        self, database_url: str, grew: Callable[[uuid.UUID], None], unsure: Callable[[], None]
-    ) -> None:
+    def __init__(self, database_url: str, grew: Callable[[uuid.UUID], None], unsure: Callable[[], None]) -> None:
         """Take the database, whom to tell of a workspace that grew, and whom when any of them may have."""
         self._dsn = asyncpg_dsn(database_url)
         self._grew = grew

@@ -67,9 +67,7 @@ async def claim(tx: WriteTx, handler: str) -> Claim | None:
     return None if row is None else Claim._make(row)
 
 
-async def chunk(
-    tx: ReadTx, catalogue: Catalogue, after: int, upto: int, limit: int, match: Match | None
-) -> Chunk:
+async def chunk(tx: ReadTx, catalogue: Catalogue, after: int, upto: int, limit: int, match: Match | None) -> Chunk:
     """Return the rows with numbers above ``after`` up to ``upto`` that match, at most ``limit`` and 8 MiB."""
     size = func.coalesce(func.octet_length(interactions.c.content), 0).label("size")
     inner = select(*_STORED, size).where(
@@ -88,9 +86,7 @@ async def chunk(
     before = (func.sum(found.c.size).over(order_by=found.c.number) - found.c.size).label("before")
     weighed = select(*found.c, before, func.count().over().label("candidates")).subquery("weighed")
     wanted = [weighed.c[column.name] for column in _STORED]
-    query = (
-        select(*wanted, weighed.c.candidates).where(weighed.c.before < CHUNK_BYTES).order_by(weighed.c.number)
-    )
+    query = select(*wanted, weighed.c.candidates).where(weighed.c.before < CHUNK_BYTES).order_by(weighed.c.number)
     records = (await tx.execute(query)).all()
     candidates = records[0].candidates if records else 0
     return Chunk(_rows(records, catalogue), complete=len(records) == candidates < limit)

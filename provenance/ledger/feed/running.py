@@ -50,9 +50,7 @@ class Feed:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Feed until ``stop`` is set, then finish the chunks in hand. Waits for a database that is away."""
-        hints = asyncio.create_task(
-            Hints(self._db.url, self._visits.add, self._unsure.set).run(), name="feed-hints"
-        )
+        hints = asyncio.create_task(Hints(self._db.url, self._visits.add, self._unsure.set).run(), name="feed-hints")
         work = [
             asyncio.create_task(self._sweep_often(), name="feed-sweep"),
             asyncio.create_task(self._work_off(self._visits, self._visit), name="feed-visits"),
@@ -79,28 +77,29 @@ class Feed:
     async def _work_off(self, agenda: Agenda, step: Callable[[uuid.UUID], Awaitable[None]]) -> None:
         while (workspace_id := await agenda.take()) is not None:
             if not await self._survive(step(workspace_id)):
+                agenda.hold(workspace_id, AWAY_SECONDS)
                 agenda.add(workspace_id)
 
     async def _sweep_often(self) -> None:
         beginning = [handler.name for handler in self._handlers.values() if handler.start == "now"]
         while not self._stopping.is_set() and not await self._survive(self._begin_now(beginning)):
-            pass
+            await self._pause(AWAY_SECONDS)
         while not self._stopping.is_set():
             self._unsure.clear()
             await self._survive(self._sweep())
             await self._first_of(self._stopping.wait(), self._unsure.wait(), seconds=POLL_SECONDS)
 
     async def _survive(self, step: Awaitable[None]) -> bool:
-        """Run a step; when it fails say so, wait a little, and go on: the worker outlives its database."""
+        """Run a step and tell whether it went well; a failure is logged, for the worker outlives its database."""
         try:
             await step
         except Unavailable:
             log.warning("database_away", retry_seconds=AWAY_SECONDS)
+            await self._pause(AWAY_SECONDS)
         except Exception as error:
             log.error("feed_failed", error=describe(error))
         else:
             return True
-        await self._pause(AWAY_SECONDS)
         return False
 
     async def _begin_now(self, handlers: list[str]) -> None:
