@@ -58,9 +58,7 @@ def examine(subject: Subject) -> Iterator[Finding]:
 
 def _python(subject: Subject) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
-    yield Finding(
-        "Python", "ok" if sys.version_info >= (3, 11) else "failed", f"{version} at {sys.executable}"
-    )
+    yield Finding("Python", "ok" if sys.version_info >= (3, 11) else "failed", f"{version} at {sys.executable}")
 
 
 def _programs(subject: Subject) -> Iterator[Finding]:
@@ -81,14 +79,10 @@ def _folder(subject: Subject) -> Iterator[Finding]:
         yield Finding("data folder", "note", f"{subject.data_dir} will be made at the first start")
         return
     if not os.access(subject.data_dir, os.R_OK | os.W_OK | os.X_OK):
-        yield Finding(
-            "data folder", "failed", f"{subject.data_dir} belongs to user {found.st_uid}, not to us"
-        )
+        yield Finding("data folder", "failed", f"{subject.data_dir} belongs to user {found.st_uid}, not to us")
     elif found.st_mode & 0o022:
         mode = stat.S_IMODE(found.st_mode)
-        yield Finding(
-            "data folder", "failed", f"others may write (mode {mode:04o}): chmod go-w {subject.data_dir}"
-        )
+        yield Finding("data folder", "failed", f"others may write (mode {mode:04o}): chmod go-w {subject.data_dir}")
     else:
         yield Finding("data folder", "ok", str(subject.data_dir))
 
@@ -107,9 +101,7 @@ def _port(subject: Subject) -> Iterator[Finding]:
         return
     plan = Plan(subject.data_dir, subject.host, subject.port, None, None, subject.root_mode, own_programs())
     objection = port_is_taken(plan)
-    yield Finding(
-        "port", "failed" if objection else "ok", objection or f"{subject.host} port {subject.port} is free"
-    )
+    yield Finding("port", "failed" if objection else "ok", objection or f"{subject.host} port {subject.port} is free")
 
 
 def _master_key(subject: Subject) -> Iterator[Finding]:
@@ -145,9 +137,7 @@ def _schema(url: str) -> Iterator[Finding]:
 
     version, revision = asyncio.run(_ask(url))
     major = version // 10_000
-    yield Finding(
-        "database", "ok" if major >= 15 else "failed", f"PostgreSQL {major}.{version % 10_000} answers"
-    )
+    yield Finding("database", "ok" if major >= 15 else "failed", f"PostgreSQL {major}.{version % 10_000} answers")
     if revision == head():
         yield Finding("migrations", "ok", f"at {revision}")
     else:

@@ -75,9 +75,7 @@ def up(
     os.execv(sys.executable, [sys.executable, "-m", "provenance.up"])  # noqa: S606  (our own module)
 
 
-def serve(
-    data: Data = None, host: Host = "127.0.0.1", port: Port = 7300, database_url: DatabaseUrl = None
-) -> None:
+def serve(data: Data = None, host: Host = "127.0.0.1", port: Port = 7300, database_url: DatabaseUrl = None) -> None:
     """Run one HTTP server on a database of your own; start as many as you need."""
     _require(database_url, "serve")
     _export(data, host, port, database_url)
