@@ -22,9 +22,7 @@ _LITERAL_CHARACTERS: Final = 256
 _DOUBLING = re.compile(r"\bopt(?:Flat)?Map\b")
 _DOUBLING_AT_MOST: Final = 4
 
-_OPERATORS: Final = (
-    "_&&_ _||_ !_ _?_:_ _==_ _!=_ _<_ _<=_ _>_ _>=_ _+_ _-_ _*_ _/_ _%_ -_ @in _[_] _?._ _[?_] "
-)
+_OPERATORS: Final = "_&&_ _||_ !_ _?_:_ _==_ _!=_ _<_ _<=_ _>_ _>=_ _+_ _-_ _*_ _/_ _%_ -_ @in _[_] _?._ _[?_] "
 _STANDARD: Final = (
     "size startsWith endsWith bool bytes double duration dyn int string timestamp type uint "
     "getDate getDayOfMonth getDayOfWeek getDayOfYear getFullYear getHours getMilliseconds getMinutes "
@@ -49,9 +47,7 @@ def check_source(source: str) -> None:
     try:
         size = len(source.encode())
     except UnicodeEncodeError as error:
-        raise InvalidExpression(
-            "syntax_error", "half of a surrogate pair is no character", error.start
-        ) from None
+        raise InvalidExpression("syntax_error", "half of a surrogate pair is no character", error.start) from None
     if size > SOURCE_BYTES:
         raise InvalidExpression("too_long", f"an expression has at most {SOURCE_BYTES} bytes, not {size}")
     doubling = list(_DOUBLING.finditer(source))

@@ -53,9 +53,7 @@ class Condition:
         raise ExpressionError(f"the condition gives {kind.name()}, neither true nor false")
 
 
-def compile_condition(
-    source: str, variables: Mapping[str, Type], *, allow_comprehensions: bool = False
-) -> Condition:
+def compile_condition(source: str, variables: Mapping[str, Type], *, allow_comprehensions: bool = False) -> Condition:
     """Compile and type-check a condition over declared variables; names may be dotted (`steps.a.output`).
 
     Without `allow_comprehensions` the expression is also held to what costs a known amount: no loops, no

@@ -14,7 +14,7 @@ _EXPECTING = re.compile(r" expecting \{.*\}$")
 _MIXED = re.compile(r"\(int, double\)|\(double, int\)")
 
 
-class InvalidExpression(ValueError):  # noqa: N818 — named for what was met, like every error of the product
+class InvalidExpression(ValueError):
     """An expression that cannot be saved.
 
     `code` is one of `too_long`, `syntax_error`, `unknown_name`, `type_error`, `not_a_condition`,

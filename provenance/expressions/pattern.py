@@ -6,9 +6,7 @@ holds a core for five seconds on 256 KB. The weight is about that size, counted 
 
 import re
 
-_ATOM = re.compile(
-    r"\\[pP](?:\{\^?\w*\}|\w)|\\x\{\w*\}|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|.", re.DOTALL
-)
+_ATOM = re.compile(r"\\[pP](?:\{\^?\w*\}|\w)|\\x\{\w*\}|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|.", re.DOTALL)
 _REPEAT = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 _CLASS_WEIGHT = 20
 """A class of Unicode letters compiles to hundreds of byte ranges."""

@@ -84,11 +84,8 @@ def _parameter(place: int, kind: str, write: Callable[[Sequence[Any]], Any]) -> 
     return f"${place}::{kind}[]" if write is _texts else f"${place}::text::{kind}[]"
 
 
-APPEND = (  # noqa: S608 — made of the table above, never of a value
-    "SELECT number, id, verdict FROM ledger_append("
-    + ", ".join(_parameter(place, *written) for place, written in enumerate(_WRITTEN.values(), 1))
-    + f", ${len(_WRITTEN) + 1}::boolean)"
-)
+_PARAMETERS = ", ".join(_parameter(place, *written) for place, written in enumerate(_WRITTEN.values(), 1))
+APPEND = f"SELECT number, id, verdict FROM ledger_append({_PARAMETERS}, ${len(_WRITTEN) + 1}::boolean)"
 
 
 def arguments(entries: list[Entry], *, all_or_nothing: bool = False) -> list[Any]:

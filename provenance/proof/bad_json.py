@@ -13,7 +13,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _UNSHOWABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-class BadJson(ValueError):  # noqa: N818 — named for what was met, like every error of the product
+class BadJson(ValueError):
     """A JSON text (or a value to be written as one) that the ledger does not take.
 
     `code` is one of `invalid_json`, `duplicate_key`, `nul_character`, `lone_surrogate`, `unsafe_integer`,

@@ -14,7 +14,7 @@ EMPTY_ROOT: Final = sha256(b"").digest()
 """The root of a tree without leaves."""
 
 
-class InvalidProof(ValueError):  # noqa: N818 — named for what was met, like every error of the product
+class InvalidProof(ValueError):
     """A proof that does not prove what it is presented for."""
 
 
@@ -88,9 +88,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
         raise InvalidProof("the proof leads to another root")
 
 
-def verify_consistency(
-    old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]
-) -> None:
+def verify_consistency(old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]) -> None:
     """Check that the tree of `old_size` leaves is a prefix of the tree of `new_size` leaves.
 
     Raises `InvalidProof` (RFC 9162, 2.1.4.2).

@@ -24,7 +24,7 @@ _NO_NUMBER = re.compile(rb"-?Infinity|NaN")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-class TooManyMembers(Exception):  # noqa: N818 — a budget reached, no verdict on the text
+class TooManyMembers(Exception):
     """The scan gave up: the text has more members than it was allowed to read."""
 
 
@@ -119,9 +119,7 @@ class _Scanner:
         if value == math.inf:
             raise self._bad("number_out_of_range", f"The number {clip(token)} is larger than JSON can hold.")
         if value > LARGEST_SAFE_INTEGER:
-            issue = (
-                f"The number {clip(token)} is beyond ±(2^53−1) and would lose digits: send it as a string."
-            )
+            issue = f"The number {clip(token)} is beyond ±(2^53−1) and would lose digits: send it as a string."
             raise self._bad("unsafe_integer", issue)
 
     def _string(self, *, is_name: bool) -> str:
@@ -160,9 +158,7 @@ class _Scanner:
 
     def _refuse_characters(self, text: str, subject: str) -> None:
         if "\x00" in text:
-            raise self._bad(
-                "nul_character", f"{subject} contains the character \\u0000, which cannot be stored."
-            )
+            raise self._bad("nul_character", f"{subject} contains the character \\u0000, which cannot be stored.")
         if half := _SURROGATE.search(text):
             issue = f"{subject} contains \\u{ord(half[0]):04x}, half of a surrogate pair and no character."
             raise self._bad("lone_surrogate", issue)
@@ -184,9 +180,7 @@ class _Scanner:
             byte = self._data[self._at]
             shown = f"'{chr(byte)}'" if 0x20 < byte < 0x7F else f"byte 0x{byte:02x}"
             found = f"Unexpected {shown}"
-        return self._bad(
-            "invalid_json", f"{found} at byte {self._at}, where {wanted} should be.", inside=inside
-        )
+        return self._bad("invalid_json", f"{found} at byte {self._at}, where {wanted} should be.", inside=inside)
 
     def _bad(self, code: str, issue: str, *, inside: bool = True) -> BadJson:
         steps = [container.here for container in self._stack if container.here != -1]
