@@ -85,7 +85,7 @@ def _parameter(place: int, kind: str, write: Callable[[Sequence[Any]], Any]) -> 
 
 
 _PARAMETERS = ", ".join(_parameter(place, *written) for place, written in enumerate(_WRITTEN.values(), 1))
-APPEND = f"SELECT number, id, verdict FROM ledger_append({_PARAMETERS}, ${len(_WRITTEN) + 1}::boolean)"
+APPEND = f"SELECT number, id, verdict FROM ledger_append({_PARAMETERS}, ${len(_WRITTEN) + 1}::boolean)"  # noqa: S608 — no value
 
 
 def arguments(entries: list[Entry], *, all_or_nothing: bool = False) -> list[Any]:
