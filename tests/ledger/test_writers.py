@@ -8,7 +8,7 @@ import httpx
 from tests.conftest import MakeTenant, Running
 from tests.ledger.test_interactions import SMALL
 
-WRITERS, WORKSPACES, ROUNDS = 24, 31, 12
+WRITERS, WORKSPACES, ROUNDS = 24, 31, 8
 
 
 async def test_24_writers_over_31_workspaces(app: Running, second: Running, make_tenant: MakeTenant) -> None:
