@@ -487,8 +487,8 @@ class TestProcesses:
         self, place: Place, start_worker: StartWorker, outside: Path
     ) -> None:
         workspace_id = await place.open()
-        await place.record(workspace_id, 900)
-        for kill_at in (100, 500):
+        await place.record(workspace_id, 500)
+        for kill_at in (60, 260):
             worker = await start_worker()
 
             async def reached(kill_at: int = kill_at) -> bool:
@@ -497,9 +497,9 @@ class TestProcesses:
             await until(reached)
             assert await worker.end(signal.SIGKILL) == -signal.SIGKILL
         worker = await start_worker()
-        await until(lambda: self._all(place, workspace_id, 900))
+        await until(lambda: self._all(place, workspace_id, 500))
         assert await worker.end() == 0
-        expected = list(range(1, 901))
+        expected = list(range(1, 501))
         assert await place.effects(workspace_id, BATCH) == expected
         assert await place.effects(workspace_id, SINGLE) == expected
         assert {f"{workspace_id} {number}" for number in expected} <= set(outside.read_text().splitlines())
