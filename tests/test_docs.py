@@ -16,19 +16,15 @@ import httpx
 import pytest
 import typer
 import yaml
-from sqlalchemy import select
 
 from provenance import reference
 from provenance.cli.app import build
-from provenance.ledger.tables import interactions
-from provenance.proof.leaf import Envelope, IndexKeys, content_digest, leaf_hash
-from tests.conftest import Running, Tenant, fresh_database
+from tests.conftest import Running, fresh_database
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 README = (ROOT / "README.md").read_text("utf-8")
 PAGE = reference.PAGE.read_text("utf-8")
-SPAN = "0197a3c4-5b1e-7d20-9f3a-6c1d2e4b8a90"
 INTERNAL = {
     "PROVENANCE_GATE",
     "PROVENANCE_SUPERVISOR",
@@ -235,51 +231,3 @@ class TestPage:
         codes = {each["code"]: each for each in json.loads(data[1])}
         assert problem["type"] == f"/docs/errors#{problem['code']}"
         assert codes[problem["code"]]["status"] == problem["status"] == 401
-
-
-class TestDecisions:
-    async def test_the_leaf_of_a_row_is_rebuilt_from_its_columns(
-        self, app: Running, client: httpx.AsyncClient, workspace: Tenant
-    ) -> None:
-        """Decision 16: the columns are the envelope."""
-        body = {
-            "resourceId": "a",
-            "resourceType": "DOC",
-            "action": "SIGN",
-            "origin": "TEST",
-            "userId": "u",
-            "outcome": "success",
-        }
-        headers = {
-            "x-span-id": SPAN,
-            "x-parent-span-id": SPAN,
-            "x-interaction-timestamp": "2024-01-15T10:30:00.123456789Z",
-        }
-        row = (await client.post("/api/interactions", json=body, headers=headers)).json()
-        statement = select(interactions).where(interactions.c.id == row["interactionId"])
-        async with app.ledger.db.housekeeping() as tx:
-            stored = (await tx.execute(statement)).one()
-        assert content_digest(stored.salt, stored.content.encode()) == stored.content_digest
-        envelope = Envelope(
-            action=row["actionMnemonic"],
-            actor_kind=stored.actor_kind,
-            content_digest=stored.content_digest.hex(),
-            corrects=stored.corrects,
-            domain=stored.domain,
-            id=str(stored.id),
-            keys=IndexKeys(stored.resource_key.hex(), stored.user_key.hex()),
-            occurred=str(stored.occurred_at),
-            origin=row["originMnemonic"],
-            outcome=stored.outcome,
-            parent_span=str(stored.parent_span_id),
-            platform=stored.platform,
-            recorded=str(stored.recorded_at),
-            recorded_by=stored.recorded_by,
-            resource_type=row["resourceTypeMnemonic"],
-            risk=stored.risk,
-            sequence=stored.sequence_index,
-            span=str(stored.span_id),
-            uow=str(stored.uow_id),
-            workspace=workspace.id,
-        )
-        assert leaf_hash(envelope.canonical()) == stored.leaf_hash
