@@ -1,4 +1,5 @@
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -6,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from provenance.ledger.interactions.where import FIELDS
 from provenance.ledger.service import Fact
 from tests.conftest import MakeTenant, Running, Tenant
 from tests.ledger.rows import Row, listed, numbers, pages, post, record_platform_row, refused
@@ -261,7 +263,7 @@ class TestCursor:
 
 class TestGet:
     async def test_unknown_ids_and_what_is_no_id(self, client: httpx.AsyncClient) -> None:
-        for name in (str(uuid.uuid4()), "17", "%00", "a" * 600):
+        for name in (str(uuid.uuid4()), "17", "%20", "a" * 600):
             answer = await client.get(f"/api/interactions/{name}")
             assert answer.status_code == 404
             assert answer.json()["code"] == "interaction_not_found"
@@ -340,3 +342,19 @@ async def test_lists_do_not_wait_for_each_other(shop: httpx.AsyncClient) -> None
     """More readers at once than the pool has connections: each holds one at a time."""
     found = await asyncio.gather(*[numbers(shop, where="interactionNumber > 3") for _ in range(40)])
     assert found == [[6, 5, 4]] * 40
+
+
+class TestWhere:
+    async def test_common_fields_read_as_they_are_shown(
+        self, app: Running, workspace: Tenant, shop: httpx.AsyncClient, make_tenant: MakeTenant
+    ) -> None:
+        fact = Fact(resource_type="RUN", action="STARTED", resource_id="run_1", data={"a": 1})
+        await record_platform_row(app, workspace, fact)
+        reader = await make_tenant(("interactions:read",), into=workspace.id)
+        async with httpx.AsyncClient(base_url=app.url, headers={"x-api-key": reader.key}) as masked:
+            for client in (shop, masked):
+                for row in (await listed(client))["data"]:
+                    same = [f"{name} == {json.dumps(row[name])}" for name in FIELDS if name != "interaction"]
+                    assert await numbers(client, where=" && ".join(same)) == [row["interactionNumber"]]
+                    slow = " && ".join([*same, "proof != null"])
+                    assert await numbers(client, where=slow) == [row["interactionNumber"]]

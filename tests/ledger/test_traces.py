@@ -144,7 +144,7 @@ class TestGet:
 
     async def test_unknown_ids(self, client: httpx.AsyncClient) -> None:
         await post(client, [{"resourceId": "known"}])
-        for name in ("unknown", "", "x" * 600, "a\0b", str(uuid.uuid4()), "known/summary"):
+        for name in ("unknown", "", "x" * 600, str(uuid.uuid4()), "known/summary"):
             answer = await client.get(f"/api/traces/{quote(name, safe='')}")
             assert (answer.status_code, answer.json()["code"]) == (404, "trace_not_found"), name
         for view in ("traces/unknown/summary", "traces/unknown/timeline", "timeline/unknown"):

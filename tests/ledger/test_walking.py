@@ -82,7 +82,7 @@ def some(*values: str) -> st.SearchStrategy[list[str]]:
 
 
 queries = st.fixed_dictionaries(
-    {"order": st.sampled_from(["asc", "desc"]), "limit": st.integers(3, 40)},
+    {"order": st.sampled_from(["asc", "desc"]), "limit": st.integers(8, 60)},
     optional={
         "resourceId": some(*RESOURCES, "a*", "ab*", "zz", "*"),
         "resourceType": some("ORDER", "user", "NEVER").map(lambda names: [name.upper() for name in names]),
@@ -120,7 +120,7 @@ def naively(rows: list[Row], query: Row) -> list[Row]:
 
 
 relaxed = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

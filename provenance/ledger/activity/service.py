@@ -33,11 +33,10 @@ async def search(tx: ReadTx, catalogues: Catalogues, keys: WorkspaceKeys, asked:
     Raises FilterRequired, Invalid, BadCursor and UseCursor.
     """
     page = PageAsked(asked.page, asked.limit)
-    chosen = meant(asked, await catalogues.within(tx))
     view = tx.actor.reads_platform_rows
     bound_to = cursors.binding("activity", asked.model_dump(exclude=_PAGING), view)
     wanted = Asked(page.page, page.limit, page.offset, cursor=asked.cursor)
-    found = await listing.find(tx, catalogues, keys, chosen, wanted, bound_to)
+    found = await listing.find(tx, catalogues, keys, lambda words: meant(asked, words), wanted, bound_to)
     return b'{"data":%b,"pagination":%b}' % (grouped(found, sees_platform=view), _encode(found.pagination))
 
 

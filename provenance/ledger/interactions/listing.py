@@ -1,6 +1,6 @@
 """Listing interactions: the page that was asked for, how many there are, and where it goes on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,15 +12,14 @@ from provenance.core.errors import NotFound
 from provenance.core.ids import parse_uuid
 from provenance.core.keyring import WorkspaceKeys
 from provenance.core.pagination import Pagination
-from provenance.expressions import Condition, ExpressionError
 from provenance.ledger.catalogue.cache import Catalogue, Catalogues
 from provenance.ledger.interactions import cursors, queries, scanning
 from provenance.ledger.interactions.cursors import Cursor
 from provenance.ledger.interactions.filters import Criteria, Filters, criteria
 from provenance.ledger.interactions.rendering import render_list, render_record
 from provenance.ledger.interactions.scanning import Found, Wanted
+from provenance.ledger.interactions.where import WhereTest, knows
 
-_decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -54,9 +53,13 @@ async def page(tx: ReadTx, catalogues: Catalogues, keys: WorkspaceKeys, filters:
 
     Raises BadCursor and InvalidWhere.
     """
-    chosen = criteria(filters, await catalogues.within(tx)) if filters.given else None
+
+    def meant(catalogue: Catalogue) -> Criteria | None:
+        return criteria(filters, catalogue) if filters.given else None
+
     bound_to = cursors.binding("interactions", filters.model_dump(), asked.newest_first, _whole_view(tx))
-    return envelope(await find(tx, catalogues, keys, chosen, asked, bound_to), sees_platform=_whole_view(tx))
+    found = await find(tx, catalogues, keys, meant, asked, bound_to)
+    return envelope(found, sees_platform=_whole_view(tx))
 
 
 def envelope(listed: Listed, *, sees_platform: bool) -> bytes:
@@ -78,17 +81,19 @@ async def find(
     tx: ReadTx,
     catalogues: Catalogues,
     keys: WorkspaceKeys,
-    chosen: Criteria | None,
+    meant: Callable[[Catalogue], Criteria | None],
     asked: Asked,
     bound_to: bytes,
 ) -> Listed:
-    """Find the rows of one page. ``chosen``: None for all rows; ``bound_to``: what a cursor is good for.
+    """Find the rows of one page.
 
-    Raises BadCursor.
+    ``meant`` resolves what is asked for (None: all rows), ``bound_to`` is what a cursor is good for. Raises BadCursor.
     """
     here = Cursor(at=(0, 0), page=asked.page, skip=asked.offset)
     if asked.cursor is not None:
         here = cursors.read(keys, bound_to, asked.cursor)
+    catalogue = await catalogues.within(tx)
+    chosen = meant(catalogue)
     wanted = Wanted(
         newest_first=asked.newest_first,
         after=None if asked.cursor is None else here.at,
@@ -97,22 +102,28 @@ async def find(
         counting=asked.cursor is None and chosen is not None,
     )
     found = await _found(tx, catalogues, chosen, wanted)
-    shown = found.keys[: asked.limit]
     total, capped = (await queries.head(tx), False) if chosen is None else _total(found, here)
     following = _following(found, asked.limit, here, total, capped)
-    pagination: Pagination = {
+    next_cursor = None if following is None else cursors.write(keys, bound_to, following)
+    records = await queries.rows(tx, [number for _, number in found.keys[: asked.limit]])
+    shown_with = catalogue if knows(catalogue, records) else await catalogues.within(tx)
+    return Listed(records, shown_with, _pagination(found, asked.limit, here, total, capped, next_cursor))
+
+
+def _pagination(
+    found: Found, limit: int, here: Cursor, total: int, capped: bool, next_cursor: str | None
+) -> Pagination:
+    return {
         "page": here.page,
-        "limit": asked.limit,
+        "limit": limit,
         "total": total,
-        "totalPages": -(-total // asked.limit),
-        "hasNext": following is not None,
+        "totalPages": -(-total // limit),
+        "hasNext": next_cursor is not None,
         "hasPrev": here.page > 1,
-        "nextCursor": None if following is None else cursors.write(keys, bound_to, following),
+        "nextCursor": next_cursor,
         "totalCapped": capped,
-        "scanComplete": found.ended or len(found.keys) > asked.limit,
+        "scanComplete": found.ended or len(found.keys) > limit,
     }
-    records = await queries.rows(tx, [number for _, number in shown])
-    return Listed(records, await catalogues.within(tx), pagination)
 
 
 async def _found(tx: ReadTx, catalogues: Catalogues, chosen: Criteria | None, wanted: Wanted) -> Found:
@@ -144,32 +155,3 @@ def _following(found: Found, limit: int, here: Cursor, total: int, capped: bool)
 
 def _whole_view(tx: ReadTx) -> bool:
     return tx.actor.reads_platform_rows
-
-
-class WhereTest:
-    """The condition of ``where``, tested on rows as this caller reads them."""
-
-    def __init__(self, tx: ReadTx, catalogues: Catalogues, condition: Condition) -> None:
-        """Take the transaction, for its view and its words."""
-        self._tx = tx
-        self._catalogues = catalogues
-        self._condition = condition
-        self._catalogue: Catalogue | None = None
-
-    async def __call__(self, records: Sequence[Row[Any]]) -> list[bool]:
-        """Tell which records satisfy the condition; a value missing, or of another type, does not."""
-        if self._catalogue is None or not _knows(self._catalogue, records):
-            self._catalogue = await self._catalogues.within(self._tx)
-        return [self._holds(record, self._catalogue) for record in records]
-
-    def _holds(self, record: Row[Any], catalogue: Catalogue) -> bool:
-        row = render_record(record, catalogue, sees_platform=_whole_view(self._tx))
-        try:
-            return self._condition.holds(_decode(row))
-        except ExpressionError:
-            return False
-
-
-def _knows(catalogue: Catalogue, records: Sequence[Row[Any]]) -> bool:
-    words = {word for row in records for word in (row.resource_type_id, row.action_id, row.origin_id)}
-    return all(catalogue.with_id(word) is not None for word in words)
