@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from provenance_client.errors import SpoolError, SpoolFull
 SpoolSync = Literal["normal", "full"]
 FORMAT = 1
 _PAGE = 2048
-_SLICE_ROWS, _SLICE_BYTES = 100, 128 * 1024
+_SLICE_ROWS, _SLICE_BYTES, _PAUSE = 250, 256 * 1024, 0.0001
 _CHECKPOINT_BYTES = 4 * 1024 * 1024
 _WAL_LIMIT_BYTES = 64 * 1024 * 1024
 _TABLE = """CREATE TABLE IF NOT EXISTS spool
@@ -116,14 +117,16 @@ class Spool:
         In slices, so that a caller's append waits for a fraction of a millisecond at most.
         """
         kept_bytes = sum(len(self.body(number).encode()) for number in keep)
-        numbers = [number for number in batch.numbers if number not in keep] if keep else batch.numbers
+        gone = [number for number in batch.numbers if number not in keep] if keep else batch.numbers
         step = max(1, min(_SLICE_ROWS, batch.count * _SLICE_BYTES // batch.size))
-        for start in range(0, len(numbers), step):
-            part = numbers[start : start + step]
+        for start in range(0, len(gone), step):
+            part = gone[start : start + step]
             marks = ",".join("?" * len(part))
             with self._lock:
                 self._writer.execute(f"DELETE FROM spool WHERE number IN ({marks})", part)  # noqa: S608
                 self.rows -= len(part)
+            # Locks are not fair: without a pause this thread takes it again before a waiting caller woke up.
+            time.sleep(_PAUSE)
         with self._lock:
             self.size -= batch.size - kept_bytes
             self._written += batch.size + batch.count * _PAGE // 4

@@ -129,7 +129,7 @@ class TestRetry:
         began = time.monotonic()
         provenance.log(**EVENT)
         assert provenance.flush()
-        assert 1.0 <= time.monotonic() - began < 3.0
+        assert 1.0 <= time.monotonic() - began < 8.0
         assert len(server.requests) == 2
 
     def test_a_passing_failure_of_one_item_keeps_only_that_one(
