@@ -12,6 +12,7 @@ $(VENV)/.main: requirements/main.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/main.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q provenance provenance_client migrations
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.main requirements/dev.txt

@@ -59,6 +59,7 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("workspace_id", "handler", name=op.f("pk_feed_cursors")),
+        postgresql_with={"fillfactor": "70"},
     )
     op.create_table(
         "interaction_fields",
@@ -77,6 +78,7 @@ def upgrade() -> None:
             "type",
             name=op.f("pk_interaction_fields"),
         ),
+        postgresql_with={"fillfactor": "70"},
     )
     op.create_table(
         "interaction_keys",

@@ -24,6 +24,7 @@ COMMANDS = {
 }
 """Each command and the module that adds it, in the order of `--help`. A module has `register(app)`."""
 
+SERVER_COMMANDS = frozenset({"up", "serve", "worker", "migrate", "doctor", "backup", "restore"})
 SERVER = "server"
 """The module of the server's own commands; an installation of the command line alone may lack it."""
 
@@ -35,16 +36,17 @@ def build(arguments: Sequence[str] = ()) -> typer.Typer:
     whose types alone cost 60 ms, are left out unless someone asks for them.
     """
     called = arguments[0] if arguments else ""
-    alone = called in COMMANDS and "_PROVENANCE_COMPLETE" not in os.environ
+    asked = "_PROVENANCE_COMPLETE" not in os.environ
+    alone, operating = called in COMMANDS and asked, called in SERVER_COMMANDS and asked
     app = typer.Typer(
-        add_completion=not alone,
+        add_completion=not (alone or operating),
         context_settings={"help_option_names": ["-h", "--help"]},
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
     app.callback()(root)
-    for name in [COMMANDS[called]] if alone else dict.fromkeys(COMMANDS.values()):
+    for name in [COMMANDS[called]] if alone else [] if operating else dict.fromkeys(COMMANDS.values()):
         import_module(f"provenance.cli.{name}").register(app)
     if not alone and find_spec(f"provenance.cli.{SERVER}"):
         import_module(f"provenance.cli.{SERVER}").register(app)

@@ -147,6 +147,7 @@ feed_cursors = Table(
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("error", Text),
     PrimaryKeyConstraint("workspace_id", "handler"),
+    postgresql_with={"fillfactor": "70"},
 )
 
 interaction_fields = Table(
@@ -160,6 +161,7 @@ interaction_fields = Table(
     Column("count", BigInteger, nullable=False),
     Column("last_number", BigInteger, nullable=False),
     PrimaryKeyConstraint("workspace_id", "resource_type_id", "action_id", "path", "type"),
+    postgresql_with={"fillfactor": "70"},  # its rows are counted up in place
 )
 
 newest_first = desc(interactions.c.number)

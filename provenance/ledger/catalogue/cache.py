@@ -15,6 +15,7 @@ from sqlalchemy.exc import NoResultFound
 
 from provenance.core.db import Database, ReadTx
 from provenance.ledger.catalogue import queries
+from provenance.ledger.catalogue.schemas import CatalogueRow, SettingsRow
 
 FRESH_SECONDS = 1.0
 BADGES_KEPT = 10_000
@@ -43,7 +44,7 @@ class Word:
     badge: str
 
     @classmethod
-    def of(cls, row: queries.CatalogueRow) -> "Word":
+    def of(cls, row: CatalogueRow) -> "Word":
         """Make the word of a table row."""
         kind = Kind(row.kind)
         shown = {
@@ -71,7 +72,7 @@ class Catalogue:
         "workspace",
     )
 
-    def __init__(self, settings: queries.SettingsRow, rows: list[queries.CatalogueRow]) -> None:
+    def __init__(self, settings: SettingsRow, rows: list[CatalogueRow]) -> None:
         """Take the settings row and every word of the workspace."""
         self.workspace = settings.workspace
         self.version = settings.catalogue_version

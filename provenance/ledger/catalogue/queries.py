@@ -2,42 +2,14 @@
 
 import uuid
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Row, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from provenance.core.db import ReadTx, WriteTx
+from provenance.ledger.catalogue.schemas import CatalogueRow, SettingsRow
 from provenance.ledger.tables import catalogue, ledger_settings
-
-
-class CatalogueRow(NamedTuple):
-    """One row of the table ``catalogue``."""
-
-    id: uuid.UUID
-    kind: str
-    mnemonic: str
-    title: str
-    description: str | None
-    icon: str | None
-    font_color_hex: str | None
-    bg_color_hex: str | None
-    is_system: bool
-    auto_created: bool
-    edited: bool
-    used: bool
-    created_at: int
-    modified_at: int
-
-
-class SettingsRow(NamedTuple):
-    """One row of the table ``ledger_settings``."""
-
-    workspace: str
-    catalogue_version: int
-    strict_catalogue: bool
-    queue_generation: int
-
 
 _COLUMNS = [catalogue.c[name] for name in CatalogueRow._fields]
 

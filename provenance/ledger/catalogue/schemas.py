@@ -1,14 +1,42 @@
 """Words on the wire. The id's key is that of the kind and comes first; the same value follows as ``id``."""
 
-from typing import Annotated, Any
+import uuid
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from provenance.core.clock import iso_millis
-from provenance.ledger.catalogue.queries import CatalogueRow
 
 Colour = Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$", examples=["#3b82f6"])]
 Title = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class CatalogueRow(NamedTuple):
+    """One row of the table ``catalogue``."""
+
+    id: uuid.UUID
+    kind: str
+    mnemonic: str
+    title: str
+    description: str | None
+    icon: str | None
+    font_color_hex: str | None
+    bg_color_hex: str | None
+    is_system: bool
+    auto_created: bool
+    edited: bool
+    used: bool
+    created_at: int
+    modified_at: int
+
+
+class SettingsRow(NamedTuple):
+    """One row of the table ``ledger_settings``."""
+
+    workspace: str
+    catalogue_version: int
+    strict_catalogue: bool
+    queue_generation: int
 
 
 class WordCreate(BaseModel):

@@ -5,6 +5,7 @@ from typing import Any
 from provenance.core.clock import now_ns
 from provenance.core.db import ReadTx, WriteTx
 from provenance.core.ids import new_uuid, parse_uuid
+from provenance.core.pagination import Page, PageAsked, paged
 from provenance.ledger.catalogue import queries
 from provenance.ledger.catalogue.cache import Catalogues, Kind
 from provenance.ledger.catalogue.errors import (
@@ -16,12 +17,22 @@ from provenance.ledger.catalogue.errors import (
     WordNotFound,
 )
 from provenance.ledger.catalogue.naming import mnemonic_issue
-from provenance.ledger.catalogue.queries import CatalogueRow
-from provenance.ledger.catalogue.schemas import WordCreate, WordUpdate, looks
+from provenance.ledger.catalogue.schemas import CatalogueRow, WordCreate, WordUpdate, looks, shown
 from provenance.ledger.errors import CatalogueFull
 from provenance.ledger.service import WORDS_PER_KIND, Fact, record
 
 _RESOURCE_TYPES = {Kind.RESOURCE_TYPE: "RESOURCE_TYPE", Kind.ACTION: "ACTION", Kind.ORIGIN: "ORIGIN"}
+
+
+async def list_words(
+    tx: ReadTx, kind: Kind, page: PageAsked, *, mnemonic: str | None, title: str | None
+) -> list[dict[str, Any]] | Page:
+    """Return all words of a kind, or the page of them that was asked for."""
+    if not page.asked:
+        return [shown(row) for row in await queries.page(tx, kind, mnemonic=mnemonic, title=title)]
+    total = await queries.count(tx, kind, mnemonic=mnemonic, title=title)
+    rows = await queries.page(tx, kind, mnemonic=mnemonic, title=title, limit=page.limit, offset=page.offset)
+    return paged([shown(row) for row in rows], page, total)
 
 
 async def create(tx: WriteTx, catalogues: Catalogues, kind: Kind, body: WordCreate) -> CatalogueRow:
