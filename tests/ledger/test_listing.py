@@ -1,12 +1,15 @@
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from provenance.ledger.interactions.filters import Filters
 from provenance.ledger.interactions.where import FIELDS
 from provenance.ledger.service import Fact
 from tests.conftest import MakeTenant, Running, Tenant
@@ -358,3 +361,23 @@ class TestWhere:
                     assert await numbers(client, where=" && ".join(same)) == [row["interactionNumber"]]
                     slow = " && ".join([*same, "proof != null"])
                     assert await numbers(client, where=slow) == [row["interactionNumber"]]
+
+
+class TestGuide:
+    """What docs/guides/querying.md shows works as it stands there."""
+
+    TEXT = (Path(__file__).parents[2] / "docs" / "guides" / "querying.md").read_text("utf-8")
+
+    def test_every_parameter_is_described(self) -> None:
+        names = {*Filters.model_json_schema()["properties"], "from", "to", "order", "page", "limit", "cursor"}
+        words = set(re.findall(r"`(\w+)`", self.TEXT))
+        shown = {name for name in names if {name, name.removesuffix("Id")} & words}
+        assert names == shown
+
+    async def test_its_conditions_and_its_search_are_taken(self, client: httpx.AsyncClient) -> None:
+        [conditions] = re.findall(r"^```cel\n(.*?)^```", self.TEXT, re.MULTILINE | re.DOTALL)
+        for condition in conditions.splitlines():
+            assert await numbers(client, where=condition) == []
+        [body] = re.findall(r"^```json activity\n(.*?)^```", self.TEXT, re.MULTILINE | re.DOTALL)
+        answer = await client.post("/api/activity", json=json.loads(body))
+        assert answer.status_code == 200, answer.text
