@@ -58,21 +58,23 @@ class MasterKey:
         """Read the key file. Raises KeyringError when it is missing, open to others or damaged."""
         try:
             mode = path.stat().st_mode
-            text = path.read_text("ascii").strip()
+            text = path.read_bytes().strip()
         except FileNotFoundError:
             raise KeyringError(f"{path} is missing: put the master key of this installation there") from None
+        except OSError as error:
+            raise KeyringError(f"{path} can't be read: {error.strerror}") from None
         if mode & 0o077:
             raise KeyringError(f"{path} can be read by others: chmod 600 {path}")
         try:
             return cls(base64.b64decode(text, validate=True))
-        except ValueError:
+        except (ValueError, KeyringError):
             raise KeyringError(f"{path} is no master key: it holds 32 bytes in base64") from None
 
     @classmethod
     def create(cls, path: Path) -> "MasterKey":
         """Make a new key file (0600, synced to disk); an existing one is loaded, never replaced."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.write(descriptor, base64.b64encode(os.urandom(32)) + b"\n")
@@ -156,7 +158,7 @@ class WorkspaceKeys:
             raise KeyringError(f"no data key of generation {generation}")
         try:
             return AESGCM(self.derive("seal." + purpose, generation)).decrypt(sealed[4:16], sealed[16:], head)
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise KeyringError("the sealed value was changed, or sealed for another purpose") from None
 
 
@@ -233,16 +235,22 @@ class Keyring:
 async def load_master_key(data_dir: Path, db: Database) -> MasterKey:
     """Load the master key, or make it when this database has never had one.
 
-    Raises KeyringError when the file is missing though the database holds keys wrapped by it.
+    Raises KeyringError when the file is missing, or is another one, though the database holds keys wrapped by it.
     """
     path = data_dir / MASTER_KEY_FILE
-    if path.exists():
-        return MasterKey.load(path)
     async with db.housekeeping() as tx:
-        wrapped = (await tx.execute(select(func.count()).select_from(data_keys))).scalar_one()
-    if wrapped:
+        used = set((await tx.execute(select(data_keys.c.master_key_id).distinct())).scalars())
+    if not path.exists() and not used:
+        return MasterKey.create(path)
+    if not path.exists():
         raise KeyringError(
             f"{path} is missing, and this database holds keys that only it can open. "
             "Put the installation's master key there; a new one would make the sealed values unreadable."
         )
-    return MasterKey.create(path)
+    master = MasterKey.load(path)
+    if used - {master.id}:
+        raise KeyringError(
+            f"{path} is not the master key that this database was made with. Put the right one there, "
+            "or connect to the database that belongs to this key."
+        )
+    return master
