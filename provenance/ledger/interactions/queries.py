@@ -20,9 +20,11 @@ from sqlalchemy import (
     FromClause,
     Row,
     Select,
+    Subquery,
     any_,
     func,
     literal,
+    literal_column,
     select,
     true,
     tuple_,
@@ -43,8 +45,7 @@ _row = interactions.c
 class Candidate(NamedTuple):
     """A row that an index handed over, and whether it satisfies the conditions tested in SQL."""
 
-    number: int
-    occurred_at: int
+    key: Key
     hit: bool
 
 
@@ -55,12 +56,20 @@ class Chunk(NamedTuple):
     ends: bool
 
 
+class Tally(NamedTuple):
+    """How many of the candidates walked were hits, and the last candidate when the index goes on after it."""
+
+    hits: int
+    last: Key | None
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How an index is walked: downwards or upwards, and from which row on (None: from its end)."""
+    """How rows are walked: by time or by number, downwards or upwards, from which row on (None: from the end)."""
 
     newest_first: bool
     after: Key | None = None
+    by_date: bool = False
 
     def range(
         self, columns: Sequence[ColumnElement[Any]], first: Sequence[Any], last: Sequence[Any]
@@ -171,13 +180,6 @@ def between(start: int | None, end: int | None) -> list[ColumnElement[bool]]:
     return found if end is None else [*found, _row.occurred_at < end]
 
 
-def after(key: Key, *, by_date: bool, newest_first: bool, of: FromClause = interactions) -> ColumnElement[bool]:
-    """Return the condition that a row comes after ``key`` in the list's order."""
-    way = Way(newest_first)
-    columns = [of.c.occurred_at, of.c.number] if by_date else [of.c.number]
-    return way.from_here(columns, [], key if by_date else key[1:])
-
-
 def _arm(tx: ReadTx, arm: Arm, columns: Sequence[ColumnElement[Any]], way: Way, limit: int) -> Select[Any]:
     if arm.table is interactions:
         wanted = select(*columns).where(_row.workspace_id == tx.workspace_id)
@@ -195,25 +197,14 @@ def _arms(
     return arms[0] if len(arms) == 1 else union_all(*[select(arm.subquery()) for arm in arms])
 
 
-def _shown(hit: ColumnElement[bool] | None) -> list[ColumnElement[Any]]:
-    tested = true() if hit is None else func.coalesce(hit, False)
-    return [_row.number, _row.occurred_at, tested.label("hit")]
+def _key(way: Way) -> list[ColumnElement[Any]]:
+    """Return the columns of a `Key`; the time is only read where rows are ordered by it, so indexes alone may do."""
+    moment = _row.occurred_at if way.by_date else literal_column("0", BigInteger)
+    return [moment.label("moment"), _row.number]
 
 
-async def candidates(tx: ReadTx, source: Source, way: Way, *, limit: int, offset: int = 0) -> list[Key]:
-    """Walk an index from the way's position and return the keys of the next rows in its order."""
-    found = _walk(tx, source, [_row.occurred_at, _row.number], way, limit, offset)
-    return [(row.occurred_at, row.number) for row in await tx.execute(found)]
-
-
-async def chunk(tx: ReadTx, source: Source, hit: ColumnElement[bool] | None, way: Way, *, limit: int) -> Chunk:
-    """Walk ``limit`` candidates of an index and return those that satisfy ``hit``, and the last of all."""
-    walked = _walk(tx, source, _shown(hit), way, limit).subquery()
-    placed = select(walked, func.row_number().over().label("place")).subquery()
-    kept = select(placed).where(placed.c.hit | (placed.c.place == limit)).order_by(placed.c.place)
-    rows = (await tx.execute(kept)).all()
-    ends = not rows or rows[-1].place < limit
-    return Chunk([Candidate(row.number, row.occurred_at, row.hit) for row in rows], ends)
+def _tested(way: Way, hit: ColumnElement[bool] | None) -> list[ColumnElement[Any]]:
+    return [*_key(way), (true() if hit is None else func.coalesce(hit, False)).label("hit")]
 
 
 def _walk(
@@ -227,17 +218,53 @@ def _walk(
     return found.offset(offset) if offset else found
 
 
+def _placed(tx: ReadTx, source: Source, hit: ColumnElement[bool] | None, way: Way, limit: int) -> Subquery:
+    walked = _walk(tx, source, _tested(way, hit), way, limit).subquery()
+    return select(walked, func.row_number().over().label("place")).subquery()
+
+
+async def candidates(tx: ReadTx, source: Source, way: Way, *, limit: int, offset: int = 0) -> list[Key]:
+    """Walk an index from the way's position and return the keys of the next rows in its order."""
+    return [(row.moment, row.number) for row in await tx.execute(_walk(tx, source, _key(way), way, limit, offset))]
+
+
+async def chunk(tx: ReadTx, source: Source, hit: ColumnElement[bool] | None, way: Way, *, limit: int) -> Chunk:
+    """Walk ``limit`` candidates of an index and return those that satisfy ``hit``, and the last of all."""
+    placed = _placed(tx, source, hit, way, limit)
+    kept = select(placed).where(placed.c.hit | (placed.c.place == limit)).order_by(placed.c.place)
+    rows = (await tx.execute(kept)).all()
+    ends = not rows or rows[-1].place < limit
+    return Chunk([Candidate((row.moment, row.number), row.hit) for row in rows], ends)
+
+
+async def tally(tx: ReadTx, source: Source, hit: ColumnElement[bool] | None, way: Way, *, limit: int) -> Tally:
+    """Walk ``limit`` candidates of an index and count those that satisfy ``hit``."""
+    placed = _placed(tx, source, hit, way, limit)
+    is_last = placed.c.place == limit
+    counted = select(
+        func.count().filter(placed.c.hit).label("hits"),
+        func.max(placed.c.moment).filter(is_last).label("moment"),
+        func.max(placed.c.number).filter(is_last).label("number"),
+    )
+    row = (await tx.execute(counted)).one()
+    return Tally(row.hits, None if row.number is None else (row.moment, row.number))
+
+
 async def gathered(
-    tx: ReadTx, source: Source, hit: ColumnElement[bool] | None, way: Way, *, limit: int, by_date: bool
-) -> Chunk:
-    """Take all of a small source (``limit`` rows at most); return the hits after the position, in order."""
-    everything = _arms(tx, source, _shown(hit), Way(newest_first=True), limit).subquery()
-    wanted = select(everything.c.number, everything.c.occurred_at, everything.c.hit).where(everything.c.hit).distinct()
+    tx: ReadTx, source: Source, hit: ColumnElement[bool] | None, way: Way, *, limit: int, most: int | None = None
+) -> tuple[list[Key], int]:
+    """Take all of a small source (``limit`` rows at most); return the keys of hits after the position, in order.
+
+    At most ``most`` of them are returned; the second value says how many there are.
+    """
+    everything = _arms(tx, source, _tested(way, hit), Way(newest_first=True, by_date=way.by_date), limit).subquery()
+    hits = select(everything.c.moment, everything.c.number).where(everything.c.hit).distinct().subquery()
+    key = [hits.c.moment, hits.c.number]
+    wanted = select(*key, func.count().over().label("hits")).order_by(*way.ordered(*key)).limit(most)
     if way.after is not None:
-        wanted = wanted.where(after(way.after, by_date=by_date, newest_first=way.newest_first, of=everything))
-    order = [everything.c.occurred_at, everything.c.number] if by_date else [everything.c.number]
-    rows = await tx.execute(wanted.order_by(*way.ordered(*order)))
-    return Chunk([Candidate._make(row) for row in rows], ends=True)
+        wanted = wanted.where(way.from_here(key, [], way.after))
+    rows = (await tx.execute(wanted)).all()
+    return [(row.moment, row.number) for row in rows], rows[0].hits if rows else 0
 
 
 async def counted(tx: ReadTx, sources: Iterable[Source], *, limit: int) -> list[int]:

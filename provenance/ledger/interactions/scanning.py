@@ -8,7 +8,7 @@ found, when nothing is left, or when the budget is used; then it says how far it
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, and_
@@ -23,6 +23,9 @@ GATHERED_AT_MOST = 5_000
 COUNTED_AT_MOST = 10_000
 BUDGET_ROWS = 50_000
 BUDGET_SECONDS = 1.0
+
+_AMPLE = 2 * GATHERED_AT_MOST
+"""More rows than a small set can have grown to since it was counted."""
 
 _FIRST_CHUNK = 200
 _LARGEST_CHUNK = 20_000
@@ -42,11 +45,6 @@ class Plan:
     gathered: bool
     residual: ColumnElement[bool] | None
     by_date: bool
-
-    @property
-    def exact(self) -> bool:
-        """Whether every candidate is a match as far as SQL knows."""
-        return self.residual is None
 
 
 async def plan(tx: ReadTx, criteria: Criteria, *, sees_platform: bool) -> Plan:
@@ -125,46 +123,34 @@ class Found:
 
 async def scan(tx: ReadTx, chosen: Plan, wanted: Wanted, test: Test | None) -> Found:
     """Look for rows along a plan until enough were found, none are left or the budget is used."""
-    if chosen.exact and not chosen.gathered and test is None:
-        return await _read_off(tx, chosen, wanted)
-    found = Found(last=wanted.after)
-    deadline = time.monotonic() + BUDGET_SECONDS
-    async for chunk in _chunks(tx, chosen, wanted, deadline):
-        async for candidate, matches in _tested(tx, chunk, test, deadline):
-            _take(found, candidate, matches, wanted)
-            if _enough(found, wanted):
-                return found
-        whole = not chunk.candidates or found.last == _key(chunk.candidates[-1])
-        found.ended = found.counted = chunk.ends and whole
-        if not whole:
-            break
+    way = Way(wanted.newest_first, wanted.after, chosen.by_date)
+    if test is None and chosen.gathered:
+        return await _pick(tx, chosen, way, wanted)
+    if test is None and chosen.residual is None:
+        return await _read_off(tx, chosen, way, wanted)
+    budget = _Budget()
+    found = await _search(tx, chosen, way, wanted, test, budget)
+    if wanted.counting and test is None:
+        await _count_on(tx, chosen, replace(way, after=found.last), found, budget)
     return found
 
 
-def _key(candidate: Candidate) -> Key:
-    return candidate.occurred_at, candidate.number
+async def _pick(tx: ReadTx, chosen: Plan, way: Way, wanted: Wanted) -> Found:
+    """Pick the page out of a small set that is sorted whole."""
+    end = wanted.skip + wanted.rows
+    keys, matches = await queries.gathered(tx, chosen.source, chosen.residual, way, limit=_AMPLE, most=end)
+    return Found(
+        keys[wanted.skip :],
+        matches,
+        min(wanted.skip, len(keys)),
+        last=keys[-1] if keys else wanted.after,
+        ended=matches < end,
+        counted=True,
+    )
 
 
-def _take(found: Found, candidate: Candidate, matches: bool, wanted: Wanted) -> None:
-    found.last = _key(candidate)
-    if not matches:
-        return
-    found.matches += 1
-    if found.skipped < wanted.skip:
-        found.skipped += 1
-    elif len(found.keys) < wanted.rows:
-        found.keys.append(found.last)
-
-
-def _enough(found: Found, wanted: Wanted) -> bool:
-    if wanted.counting:
-        return found.matches > COUNTED_AT_MOST and len(found.keys) == wanted.rows
-    return len(found.keys) == wanted.rows
-
-
-async def _read_off(tx: ReadTx, chosen: Plan, wanted: Wanted) -> Found:
-    """Read the rows wanted straight off an index that answers everything."""
-    way = Way(wanted.newest_first, wanted.after)
+async def _read_off(tx: ReadTx, chosen: Plan, way: Way, wanted: Wanted) -> Found:
+    """Read the page straight off an index that answers everything."""
     keys = await queries.candidates(tx, chosen.source, way, limit=wanted.rows, offset=wanted.skip)
     last = keys[-1] if keys else wanted.after
     found = Found(keys, last=last, skipped=wanted.skip, ended=len(keys) < wanted.rows)
@@ -174,30 +160,91 @@ async def _read_off(tx: ReadTx, chosen: Plan, wanted: Wanted) -> Found:
     return found
 
 
-async def _chunks(tx: ReadTx, chosen: Plan, wanted: Wanted, deadline: float) -> AsyncIterator[Chunk]:
-    """Take candidates in chunks that grow while they come quickly, up to the budget of rows."""
-    way = Way(wanted.newest_first, wanted.after)
-    if chosen.gathered:
-        # Rows may have come since they were counted: the limit only stands against a mistake.
-        most = 2 * GATHERED_AT_MOST
-        yield await queries.gathered(tx, chosen.source, chosen.residual, way, limit=most, by_date=chosen.by_date)
+class _Budget:
+    """How many more candidates may be looked at, how long, and how many at once: more while they come quickly."""
+
+    def __init__(self) -> None:
+        self._left = BUDGET_ROWS
+        self._size = _FIRST_CHUNK
+        self._deadline = time.monotonic() + BUDGET_SECONDS
+        self._started = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left of it."""
+        return self._left <= 0 or self.late
+
+    @property
+    def late(self) -> bool:
+        """Whether the time is over."""
+        return time.monotonic() > self._deadline
+
+    def take(self) -> int:
+        """Return how many candidates to look at next."""
+        limit = min(self._size, self._left)
+        self._left -= limit
+        self._started = time.monotonic()
+        return limit
+
+    def came(self) -> None:
+        """Note that the candidates taken last have come."""
+        if time.monotonic() - self._started < _QUICK_SECONDS:
+            self._size = min(self._size * 5, _LARGEST_CHUNK)
+
+
+async def _search(tx: ReadTx, chosen: Plan, way: Way, wanted: Wanted, test: Test | None, budget: _Budget) -> Found:
+    """Test candidates until the page is full; with a test that SQL can't do, go on while counting is asked for."""
+    found = Found(last=wanted.after)
+    async for chunk in _chunks(tx, chosen, way, budget):
+        async for candidate, matches in _tested(tx, chunk, test, budget):
+            _take(found, candidate.key, matches, wanted)
+            if len(found.keys) == wanted.rows and not wanted.counting:
+                return found
+        whole = not chunk.candidates or found.last == chunk.candidates[-1].key
+        found.ended = found.counted = chunk.ends and whole
+        full = len(found.keys) == wanted.rows and (test is None or found.matches > COUNTED_AT_MOST)
+        if full or not whole:
+            break
+    return found
+
+
+def _take(found: Found, key: Key, matches: bool, wanted: Wanted) -> None:
+    found.last = key
+    if not matches:
         return
-    size, left = _FIRST_CHUNK, BUDGET_ROWS
-    while left > 0:
-        limit, started = min(size, left), time.monotonic()
-        found = await queries.chunk(tx, chosen.source, chosen.residual, way, limit=limit)
-        seconds = time.monotonic() - started
-        yield found
-        if found.ends or time.monotonic() > deadline:
+    found.matches += 1
+    if found.skipped < wanted.skip:
+        found.skipped += 1
+    elif len(found.keys) < wanted.rows:
+        found.keys.append(key)
+
+
+async def _count_on(tx: ReadTx, chosen: Plan, way: Way, found: Found, budget: _Budget) -> None:
+    """Count the matches after a page that is full, up to the limit of counting and within the budget."""
+    while not (found.counted or budget.over or found.matches > COUNTED_AT_MOST):
+        tally = await queries.tally(tx, chosen.source, chosen.residual, way, limit=budget.take())
+        budget.came()
+        found.matches += tally.hits
+        found.counted = tally.last is None
+        way = replace(way, after=tally.last)
+
+
+async def _chunks(tx: ReadTx, chosen: Plan, way: Way, budget: _Budget) -> AsyncIterator[Chunk]:
+    if chosen.gathered:
+        keys, _ = await queries.gathered(tx, chosen.source, chosen.residual, way, limit=_AMPLE)
+        yield Chunk([Candidate(key, True) for key in keys], ends=True)
+        return
+    while not budget.over:
+        chunk = await queries.chunk(tx, chosen.source, chosen.residual, way, limit=budget.take())
+        budget.came()
+        yield chunk
+        if chunk.ends:
             return
-        left -= limit
-        way = Way(wanted.newest_first, _key(found.candidates[-1]))
-        if seconds < _QUICK_SECONDS:
-            size = min(size * 5, _LARGEST_CHUNK)
+        way = replace(way, after=chunk.candidates[-1].key)
 
 
 async def _tested(
-    tx: ReadTx, chunk: Chunk, test: Test | None, deadline: float
+    tx: ReadTx, chunk: Chunk, test: Test | None, budget: _Budget
 ) -> AsyncIterator[tuple[Candidate, bool]]:
     """Yield each candidate and whether it matches; stops early when testing has used the time up.
 
@@ -209,7 +256,7 @@ async def _tested(
         return
     for at in range(0, len(chunk.candidates), _ROWS_AT_ONCE):
         part = chunk.candidates[at : at + _ROWS_AT_ONCE]
-        rows = iter(await queries.rows(tx, [candidate.number for candidate in part if candidate.hit]))
+        rows = iter(await queries.rows(tx, [candidate.key[1] for candidate in part if candidate.hit]))
         for start in range(0, len(part), _ROWS_A_SLICE):
             piece = part[start : start + _ROWS_A_SLICE]
             hits = [next(rows) for candidate in piece if candidate.hit]
@@ -217,5 +264,5 @@ async def _tested(
             for candidate in piece:
                 yield candidate, candidate.hit and next(answers)
             await asyncio.sleep(0)
-            if time.monotonic() > deadline:
+            if budget.late:
                 return
