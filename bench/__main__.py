@@ -1,0 +1,68 @@
+"""`python -m bench`: measure a real installation on this machine; `--help` lists what."""
+
+import argparse
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench import reading, starting, writing
+from bench.report import Report
+from bench.stack import Stack, installation
+from bench.writing import Options
+
+_ON_A_STACK: dict[str, Callable[[Stack, Report, Options], None]] = {
+    "rates": writing.rates,
+    "worker": writing.worker,
+    "mixed": writing.mixed,
+    "workspaces": writing.workspaces,
+    "snapshot": writing.snapshot,
+    "reads": reading.reads,
+}
+SCENARIOS = (*_ON_A_STACK, "start")
+QUICK = {"seconds": 4.0, "repeats": 3, "snapshot_seconds": 20.0}
+FULL = {"seconds": 10.0, "repeats": 5, "snapshot_seconds": 300.0}
+
+
+def main() -> None:
+    """Run the chosen scenarios on one installation made for it."""
+    arguments = _parser().parse_args()
+    chosen = FULL if arguments.full else QUICK
+    options = Options(
+        clients=arguments.clients,
+        seconds=arguments.seconds or chosen["seconds"],
+        repeats=arguments.repeats or int(chosen["repeats"]),
+        snapshot_seconds=arguments.snapshot_seconds or chosen["snapshot_seconds"],
+        rows=arguments.rows,
+    )
+    scenarios = arguments.scenario or list(SCENARIOS)
+    report = Report()
+    with ExitStack() as exits:
+        if set(scenarios) & set(_ON_A_STACK):
+            stack = exits.enter_context(installation())
+            for name, measure in _ON_A_STACK.items():
+                if name in scenarios:
+                    measure(stack, report, options)
+    if "start" in scenarios:
+        starting.start(report)
+    report.finish(arguments.json)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measure a real installation: durable PostgreSQL, a server process, a load generator.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("scenario", nargs="*", choices=[*SCENARIOS, []], help="which ones; none means all")
+    parser.add_argument("--clients", type=int, default=64, help="clients that post at the same time")
+    parser.add_argument("--seconds", type=float, help="of one measurement (4, with --full 10)")
+    parser.add_argument("--repeats", type=int, help="of a measurement, of which the median counts (3, with --full 5)")
+    parser.add_argument("--snapshot-seconds", type=float, help="how old the snapshot gets (20, with --full 300)")
+    parser.add_argument("--rows", type=int, default=2_000_000, help="rows of the table that is read")
+    parser.add_argument("--full", action="store_true", help="longer measurements, a snapshot of five minutes")
+    parser.add_argument("--json", type=Path, help="file to write the figures into")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

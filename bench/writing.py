@@ -1,0 +1,187 @@
+"""Scenarios that write: the raw limit, single posts, batches, both at once, a long snapshot, many workspaces."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench import raw, requests
+from bench.load import Group, Plan, Result, Run, run
+from bench.raw import Limit, limit
+from bench.report import Report
+from bench.stack import Stack, Tenant
+
+BATCH = 1_000
+WRITERS, WORKSPACES = 24, 31
+
+
+@dataclass
+class Options:
+    """What the command line chose."""
+
+    clients: int
+    seconds: float
+    repeats: int
+    snapshot_seconds: float
+    rows: int
+
+
+@dataclass
+class Taken:
+    """One measured load: rows a second and the processor time of each part, in microseconds a row."""
+
+    result: Result
+    serve: float
+    postgres: float
+    generator: float
+
+
+_seeds = iter(range(int(time.time()) % 30_000, 60_000))
+
+
+def measure(stack: Stack, groups: list[Group], seconds: float, warm_up: float = 1.0) -> tuple[Run, Taken]:
+    """Run a load; the second value describes its first group."""
+    found = run(Plan(stack.port, groups, seconds, warm_up), stack.cpu)
+    (serve_before, postgres_before), (serve_after, postgres_after) = found.noted
+    rows = sum(result.rows for result in found.results.values()) or 1
+    first = found.results[groups[0].name]
+    return found, Taken(
+        first,
+        (serve_after - serve_before) / rows * 1e6,
+        (postgres_after - postgres_before) / rows * 1e6,
+        found.own_cpu / rows * 1e6,
+    )
+
+
+def singles_group(tenants: list[Tenant], clients: int) -> Group:
+    """Return clients that post one interaction at a time."""
+    return Group("singles", "single", clients, requests.singles([each.key for each in tenants], next(_seeds)))
+
+
+def batches_group(tenant: Tenant, clients: int = 2) -> Group:
+    """Return clients that post batches of a thousand."""
+    return Group("batches", "batch", clients, requests.batches(tenant.key, BATCH, seed=next(_seeds)), rows=BATCH)
+
+
+def median(values: list[Taken], of: Callable[[Taken], float]) -> float:
+    """Return the median of one aspect of several runs."""
+    return statistics.median(of(value) for value in values)
+
+
+def raw_limit(stack: Stack, group: int, seconds: float) -> Limit:
+    """Measure the raw limit in groups of one size."""
+    return asyncio.run(limit(stack.dsn, stack.postmaster, group, seconds))
+
+
+def warm(stack: Stack, tenant: Tenant) -> None:
+    """Let words be made, plans be cached, files grow."""
+    measure(stack, [singles_group([tenant], 16)], 1.0, 1.0)
+
+
+def rates(stack: Stack, report: Report, options: Options) -> None:
+    """Scenarios `limit`, `singles` and `batches`, taken in turns so that the machine's noise hits them alike."""
+    [tenant] = stack.tenants(1)
+    warm(stack, tenant)
+    limits: dict[int, list[Limit]] = {options.clients: [], BATCH: []}
+    singles, batches = [], []
+    for _ in range(options.repeats):
+        limits[options.clients].append(raw_limit(stack, options.clients, options.seconds / 2))
+        singles.append(measure(stack, [singles_group([tenant], options.clients)], options.seconds)[1])
+        limits[BATCH].append(raw_limit(stack, BATCH, options.seconds / 2))
+        batches.append(measure(stack, [batches_group(tenant)], options.seconds)[1])
+    for group, found in limits.items():
+        note = f"one connection, PostgreSQL {statistics.median(each.postgres_micros for each in found):.0f} µs a row"
+        report.add("limit", f"raw insert, groups of {group:,}", _rate(found), "rows/s", note)
+    _report_rates(report, "singles", f"single posts, {options.clients} clients", singles, "12000")
+    pairs = list(zip(singles, limits[options.clients], strict=True))
+    ratio = statistics.median(taken.result.rate / limit.rate for taken, limit in pairs)
+    report.add("singles", f"of the raw limit in groups of {options.clients}", ratio * 100, "%")
+    _report_rates(report, "batches", f"batches of {BATCH:,}, 2 clients", batches, "")
+    pairs = list(zip(batches, limits[BATCH], strict=True))
+    ratio = statistics.median(taken.result.rate / limit.rate for taken, limit in pairs)
+    report.add("batches", f"of the raw limit in groups of {BATCH:,}", ratio * 100, "%", floor="70")
+
+
+def _rate(found: list[Limit]) -> float:
+    return statistics.median(each.rate for each in found)
+
+
+def _report_rates(report: Report, scenario: str, name: str, taken: list[Taken], floor: str) -> None:
+    parts = [median(taken, of) for of in (lambda t: t.serve, lambda t: t.postgres, lambda t: t.generator)]
+    names = ("the server's one thread", "PostgreSQL", "the load generator")
+    busiest = names[parts.index(max(parts))]
+    note = "µs a row: serve {:.0f}, PostgreSQL {:.0f}, generator {:.0f}; limited by ".format(*parts) + busiest
+    report.add(scenario, name, median(taken, lambda t: t.result.rate), "rows/s", note, floor)
+    report.add(scenario, "p50 of a request", median(taken, lambda t: t.result.p50), "ms")
+    report.add(scenario, "p99 of a request", median(taken, lambda t: t.result.p99), "ms")
+
+
+def worker(stack: Stack, report: Report, options: Options) -> None:
+    """Scenario `worker`: single posts while the background worker reads along, as under `provenance up`."""
+    [tenant] = stack.tenants(1)
+    warm(stack, tenant)
+    ratios = []
+    for _ in range(options.repeats):
+        alone = measure(stack, [singles_group([tenant], options.clients)], options.seconds)[1]
+        with stack.worker():
+            beside = measure(stack, [singles_group([tenant], options.clients)], options.seconds, 2.0)[1]
+        ratios.append((beside.result.rate / alone.result.rate, beside.result.rate))
+    rate = statistics.median(rate for _, rate in ratios)
+    report.add("worker", "single posts with the worker running", rate, "rows/s")
+    note = "the worker takes its share of the second core"
+    report.add("worker", "of without", statistics.median(ratio for ratio, _ in ratios) * 100, "%", note)
+
+
+def mixed(stack: Stack, report: Report, options: Options) -> None:
+    """Scenario `mixed`: what a single post waits while batches run."""
+    [tenant] = stack.tenants(1)
+    warm(stack, tenant)
+    found, _ = measure(stack, [singles_group([tenant], 8), batches_group(tenant)], options.seconds)
+    one, many = found.results["singles"], found.results["batches"]
+    beside = f"beside {many.rate:,.0f} rows/s in batches; a batch's preparation and its transaction come first"
+    report.add("mixed", "single posts, 8 clients", one.rate, "rows/s", beside)
+    report.add("mixed", "p50 of a single post", one.p50, "ms")
+    report.add("mixed", "p99 of a single post", one.p99, "ms")
+
+
+def snapshot(stack: Stack, report: Report, options: Options) -> None:
+    """Scenario `snapshot`: single posts while another transaction keeps an old snapshot open."""
+    [tenant] = stack.tenants(1)
+    warm(stack, tenant)
+    ratio = asyncio.run(_snapshot(stack, tenant, options))
+    held = f"REPEATABLE READ, open for {options.snapshot_seconds:.0f} s; rates before and after as the measure"
+    report.add("snapshot", "single posts under an old snapshot, of without", ratio * 100, "%", held, "80")
+
+
+async def _snapshot(stack: Stack, tenant: Tenant, options: Options) -> float:
+    def rate(seconds: float) -> float:
+        return measure(stack, [singles_group([tenant], options.clients)], seconds)[1].result.rate
+
+    without = [await asyncio.to_thread(rate, options.seconds)]
+    async with raw.connected(stack.dsn) as connection:
+        await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        await connection.fetchval("SELECT count(*) FROM interaction_keys")
+        ageing = options.snapshot_seconds - options.seconds
+        if ageing > 0:
+            await asyncio.to_thread(rate, ageing)
+        under = await asyncio.to_thread(rate, options.seconds)
+        await connection.execute("COMMIT")
+    without.append(await asyncio.to_thread(rate, options.seconds))
+    return under / statistics.mean(without)
+
+
+def workspaces(stack: Stack, report: Report, options: Options) -> None:
+    """Scenario `workspaces`: many workspaces share groups and locks as one does."""
+    tenants = stack.tenants(WORKSPACES)
+    for tenant in tenants:
+        measure(stack, [singles_group([tenant], 2)], 0.1, 0.2)
+    ratios = []
+    for _ in range(options.repeats):
+        one = measure(stack, [singles_group(tenants[:1], WRITERS)], options.seconds / 2)[1]
+        many = measure(stack, [singles_group(tenants, WRITERS)], options.seconds / 2)[1]
+        ratios.append(many.result.rate / one.result.rate)
+    name = f"{WRITERS} clients over {WORKSPACES} workspaces, of one"
+    report.add(
+        "workspaces", name, statistics.median(ratios) * 100, "%", "one lane takes groups across workspaces", "90"
+    )
