@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 
+from provenance.core.db import Database
 from provenance.core.errors import Unavailable
 from provenance.core.routing import Db, Route
 from provenance.migrate import head
@@ -40,12 +41,21 @@ class NotReady(Unavailable):
 @router.get("/readyz", operation_id="operations.readyz")
 async def readyz(db: Db, request: Request) -> dict[str, str]:
     """The server can take work: database reachable, schema current, disk not full."""
-    async with asyncio.timeout(5), db.housekeeping() as tx:
-        revision = (await tx.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
-    if revision != head():
-        raise NotReady("The database's schema is not current. Run: provenance migrate")
+    await _ensure_current(db)
     request.app.state.ledger.guard.ensure()
     return {"status": "ready"}
+
+
+async def _ensure_current(db: Database) -> None:
+    try:
+        async with asyncio.timeout(5), db.housekeeping() as tx:
+            migrated = await tx.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+            version = text("SELECT version_num FROM alembic_version")
+            revision = (await tx.execute(version)).scalar_one_or_none() if migrated.scalar_one() else None
+    except TimeoutError:
+        raise NotReady("The database does not answer within five seconds.") from None
+    if revision != head():
+        raise NotReady("The database's schema is not current. Run: provenance migrate")
 
 
 @router.get("/metrics", operation_id="operations.metrics", response_class=Response)

@@ -1,0 +1,105 @@
+"""Files are where one looks for them, are named after what they hold, and are no bigger than a head can hold."""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "provenance"
+SOURCES = sorted(
+    path
+    for folder in ("provenance", "provenance_client", "migrations", "tests", "bench")
+    for path in (ROOT / folder).rglob("*.py")
+    if "__pycache__" not in path.parts
+)
+USUAL = {"__init__", "routes", "service", "queries", "tables", "schemas", "errors", "tasks"}
+OF_ITS_OWN = {
+    "ledger": {"appending", "dependencies", "entry", "lane", "wakeup"},
+    "ledger/activity": set[str](),
+    "ledger/analytics": {"plan"},
+    "ledger/catalogue": {"cache", "naming"},
+    "ledger/feed": {"agenda", "handing", "handlers", "hints", "running"},
+    "ledger/fields": {"paths", "walking"},
+    "ledger/interactions": {
+        "batch", "conditions", "cursors", "filters", "hot", "listing", "listing_routes", "reading", "rendering",
+        "scanning", "splitting", "vocabulary", "where",
+    },
+    "ledger/queue": set[str](),
+    "ledger/traces": {"overlaps", "tree"},
+    "identity": set[str](),
+    "workspace": set[str](),
+    "audit": set[str](),
+}  # fmt: skip
+"""Files of a feature besides the usual ones: the ledger's subject has another shape (lane, feed, filters)."""
+NOT_FEATURES = {"core", "proof", "expressions", "postgres", "cli", "up"}
+VAGUE = re.compile(r"utils?|helpers?|managers?|common|misc|extras?|stuff")
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+class TestFolders:
+    def test_a_feature_holds_the_usual_files_and_the_ones_listed(self) -> None:
+        for folder in sorted({path.parent for path in PACKAGE.rglob("*.py")} - {PACKAGE}):
+            name = str(folder.relative_to(PACKAGE))
+            if name.split("/")[0] in NOT_FEATURES:
+                continue
+            found = {path.stem for path in folder.glob("*.py")}
+            assert found - USUAL <= OF_ITS_OWN[name], name
+
+    def test_the_list_names_only_what_is_there(self) -> None:
+        for folder, files in OF_ITS_OWN.items():
+            for name in files:
+                assert (PACKAGE / folder / f"{name}.py").exists(), f"{folder}/{name}.py"
+
+    def test_every_package_says_what_it_is(self) -> None:
+        for path in PACKAGE.rglob("__init__.py"):
+            assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), named(path)
+
+    def test_nothing_has_a_vague_name(self) -> None:
+        assert [named(path) for path in SOURCES if any(VAGUE.fullmatch(word) for word in path.stem.split("_"))] == []
+
+    def test_tests_mirror_the_package(self) -> None:
+        """Every folder of the package has one of tests, and no folder of tests stands for nothing."""
+        own = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+        tested = {path.name for path in (ROOT / "tests").iterdir() if any(path.glob("test_*.py"))}
+        assert own - tested <= {"audit", "workspace"}, "tested through the features that use them"
+        assert tested - own == {"client", "conventions", "durability"} & tested
+
+
+class TestText:
+    def test_nothing_is_left_to_do(self) -> None:
+        assert [text for _, text in COMMENTS if re.search(r"\b(TODO|FIXME|XXX|HACK)\b", text)] == []
+
+    def test_a_lint_exception_names_its_rule(self) -> None:
+        for path, text in COMMENTS:
+            if "type: ignore" in text:
+                assert re.search(r"type: ignore\[[a-z-]+(, ?[a-z-]+)*\]", text), (path, text)
+            if "noqa" in text:
+                assert re.search(r"noqa: [A-Z]+\d+", text), (path, text)
+
+    def test_no_code_is_commented_out(self) -> None:
+        code = re.compile(r"#\s*(def |class |return\b.*\(|import |from \w+ import |if .*:$)")
+        assert [each for each in COMMENTS if code.match(each[1])] == []
+
+    def test_functions_can_be_read_at_a_glance(self) -> None:
+        for path in SOURCES:
+            if path.parts[len(ROOT.parts)] not in ("provenance", "provenance_client", "bench"):
+                continue
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    assert (node.end_lineno or 0) - node.lineno < 90, f"{named(path)}:{node.name}"
+
+
+def comments() -> Iterator[tuple[str, str]]:
+    for path in SOURCES:
+        for token in tokenize.generate_tokens(io.StringIO(path.read_text("utf-8")).readline):
+            if token.type == tokenize.COMMENT:
+                yield named(path), token.string
+
+
+COMMENTS = list(comments())

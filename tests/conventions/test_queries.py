@@ -1,0 +1,92 @@
+"""Every statement narrows to one workspace: read from the code, function by function."""
+
+import ast
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from sqlalchemy import FromClause
+
+from provenance.features import load_tables
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "provenance"
+
+WIDE = {
+    "identity/queries.py:key_by_id": "a key names no workspace; it is found by its own id and tells its workspace",
+    "core/keyring.py:load_master_key": "asks which master keys wrapped anything, of the whole installation",
+}
+"""Functions that read over workspaces on purpose, and why."""
+
+Function = ast.AsyncFunctionDef | ast.FunctionDef
+BUILDERS = {"select", "insert", "update", "delete", "exists", "values", "text"}
+load_tables()
+
+
+def functions() -> Iterator[tuple[str, Function, set[str]]]:
+    """Yield each function that builds a statement on a table of a workspace, with what else its module narrows by."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        tables = table_variables(path, tree)
+        if not tables:
+            continue
+        inside = [node for node in ast.walk(tree) if isinstance(node, Function)]
+        narrowing: set[str] = set()
+        for _ in range(3):  # a function that calls a narrowing one narrows too
+            narrowing |= {node.name for node in inside if narrows(node, narrowing)}
+        for node in inside:
+            names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+            if names & tables and names & BUILDERS:
+                yield f"{path.relative_to(PACKAGE)}:{node.name}", node, narrowing
+
+
+def table_variables(path: Path, tree: ast.Module) -> set[str]:
+    """Return the variables of a module that hold tables of a workspace."""
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    if not any((node.module or "").endswith(".tables") for node in imports) and path.name != "keyring.py":
+        return set()
+    module = import_module(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+    found = {name: value for name, value in vars(module).items() if isinstance(value, FromClause)}
+    return {name for name, value in found.items() if "workspace_id" in value.c}
+
+
+def narrows(node: ast.AST, narrowing: set[str] = frozenset()) -> bool:  # type: ignore[assignment] — only read
+    """Tell whether a function brings a workspace's id into what it builds, itself or by a function that does."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Attribute) and each.attr == "workspace_id" and not is_column(each):
+            return True
+        if isinstance(each, ast.Name) and each.id == "workspace_id":
+            return True
+        if isinstance(each, ast.keyword) and each.arg == "workspace_id":
+            return True
+        if isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id in narrowing:
+            return True
+        if isinstance(each, ast.Call) and ast.unparse(each.func).endswith("c.workspace_id.in_"):
+            return True
+    return False
+
+
+def is_column(node: ast.Attribute) -> bool:
+    """Tell a column, or one read from a row, from the workspace of whoever asks."""
+    column = isinstance(node.value, ast.Attribute) and node.value.attr == "c"
+    return column or (isinstance(node.value, ast.Name) and node.value.id == "row")
+
+
+CASES = [pytest.param(node, narrowing, id=name) for name, node, narrowing in functions() if name not in WIDE]
+
+
+@pytest.mark.parametrize(("node", "narrowing"), CASES)
+def test_a_function_that_builds_a_statement_narrows_to_a_workspace(node: Function, narrowing: set[str]) -> None:
+    assert narrows(node, narrowing), ast.unparse(node)
+
+
+def test_each_exception_is_still_needed() -> None:
+    seen = {name for name, node, narrowing in functions() if not narrows(node, narrowing)}
+    assert seen >= WIDE.keys()
+
+
+def test_the_check_reads_something() -> None:
+    assert len(CASES) > 20
+    assert not narrows(ast.parse("select(interactions).where(interactions.c.number == 1)"))
+    assert narrows(ast.parse("select(a).where(a.c.workspace_id == tx.workspace_id)"))

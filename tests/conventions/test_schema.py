@@ -1,0 +1,104 @@
+"""The migrations make exactly what tables.py says, and everything belongs to a workspace."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, UniqueConstraint
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from provenance.core.db import asyncpg_dsn, metadata, sqlalchemy_url
+from provenance.core.ids import random_letters
+from provenance.features import load_tables
+from provenance.migrate import config, head
+
+OF_THE_INSTALLATION = {
+    "workspaces": "the workspaces themselves",
+    "people": "a person may belong to several workspaces",
+}
+"""Tables that belong to no workspace, and why."""
+
+load_tables()
+
+
+async def differences(url: str) -> list[Any]:
+    def compare(connection: Connection) -> list[Any]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        return list(compare_metadata(context, metadata))
+
+    engine = create_async_engine(sqlalchemy_url(url))
+    async with engine.connect() as connection:
+        found: list[Any] = await connection.run_sync(compare)
+    await engine.dispose()
+    return found
+
+
+@asynccontextmanager
+async def empty_database(postgres_url: str) -> AsyncIterator[str]:
+    name = "test_" + random_letters(12).lower()
+    admin = await asyncpg.connect(asyncpg_dsn(postgres_url))
+    await admin.execute(f'CREATE DATABASE "{name}"')
+    try:
+        yield postgres_url.replace("/provenance?", f"/{name}?")
+    finally:
+        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await admin.close()
+
+
+class TestMigrations:
+    async def test_they_make_what_the_tables_say(self, database_url: str) -> None:
+        assert await differences(database_url) == []
+
+    async def test_the_order_of_every_key_and_index_is_the_same(self, database_url: str) -> None:
+        """Alembic compares an index by its columns, not a primary key; here the keys are read back."""
+        connection = await asyncpg.connect(asyncpg_dsn(database_url))
+        sql = """
+            SELECT c.relname, array_agg(a.attname ORDER BY k.at) AS columns
+              FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+              CROSS JOIN LATERAL unnest(i.indkey::int[]) WITH ORDINALITY AS k(number, at)
+              JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number
+             WHERE i.indisprimary AND c.relnamespace = 'public'::regnamespace
+             GROUP BY c.relname
+        """
+        stored = {row["relname"]: row["columns"] for row in await connection.fetch(sql)}
+        await connection.close()
+        for name, table in metadata.tables.items():
+            assert stored[name] == [column.name for column in table.primary_key.columns], name
+
+    async def test_processes_may_start_them_at_once(self, postgres_url: str) -> None:
+        async with empty_database(postgres_url) as url:
+            program = "import sys; from provenance.migrate import upgrade; upgrade(sys.argv[1])"
+            started = [await asyncio.create_subprocess_exec(sys.executable, "-c", program, url) for _ in range(3)]
+            assert [await each.wait() for each in started] == [0, 0, 0]
+            assert await differences(url) == []
+
+    def test_there_is_one_line_of_them(self) -> None:
+        script = ScriptDirectory.from_config(config(""))
+        assert len(script.get_heads()) == 1
+        assert script.get_current_head() == head()
+        for revision in script.walk_revisions():
+            assert "lock_timeout" in Path(revision.path).read_text("utf-8"), revision.path
+
+
+@pytest.mark.parametrize("name", sorted(set(metadata.tables) - OF_THE_INSTALLATION.keys()))
+class TestEverythingBelongsToAWorkspace:
+    def test_keys_begin_with_it(self, name: str) -> None:
+        table = metadata.tables[name]
+        first = [next(iter(table.primary_key.columns)).name]
+        first += [
+            next(iter(each.columns)).name
+            for each in table.constraints
+            if isinstance(each, UniqueConstraint) and (name, each.columns.keys()) != ("api_keys", ["id"])
+        ]
+        assert set(first) == {"workspace_id"}
+
+    def test_indexes_begin_with_it(self, name: str) -> None:
+        assert {next(iter(index.columns)).name for index in metadata.tables[name].indexes} <= {"workspace_id"}
