@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provenance.core.clock import parse_iso
-from provenance.ledger.interactions import scanning
+from provenance.ledger.interactions import conditions, scanning
 from tests.ledger.rows import Row, listed, pages, post
 
 chosen = random.Random(7)
@@ -142,14 +142,15 @@ async def test_pages_hold_what_a_naive_filter_finds(
 
 
 @relaxed
-@given(query=queries)
+@given(query=queries, arms=st.sampled_from([1, 8]))
 async def test_a_tiny_budget_changes_the_pages_and_not_the_rows(
-    client: httpx.AsyncClient, every_row: list[Row], query: Row
+    client: httpx.AsyncClient, every_row: list[Row], query: Row, arms: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scanning, "BUDGET_ROWS", 17)
         patch.setattr(scanning, "_FIRST_CHUNK", 5)
         patch.setattr(scanning, "GATHERED_AT_MOST", 2)
+        patch.setattr(conditions, "MOST_ARMS", arms)
         seen: list[Row] = []
         async for page in pages(client, **query, page=2):
             state = page["pagination"]

@@ -13,8 +13,9 @@ from sqlalchemy import JSON, Column, ColumnElement, Text, and_, cast, exists, fu
 from sqlalchemy.dialects.postgresql import JSONB
 
 from provenance.core.db import ReadTx
+from provenance.ledger.interactions import queries
 from provenance.ledger.interactions.filters import Criteria, JsonTest, ResourceMatch
-from provenance.ledger.interactions.queries import Arm, Holding, Loose, PlatformRows, Source
+from provenance.ledger.interactions.queries import Arm, Beginning, Holding, Loose, PlatformRows, Source
 from provenance.ledger.tables import interaction_related, interactions
 
 MOST_ARMS = 8
@@ -113,7 +114,20 @@ def _about(matches: tuple[ResourceMatch, ...]) -> Term:
 
 
 def _resource_arm(text: str, prefix: bool) -> Arm:
-    return Loose(_starts(text)) if prefix else Holding(_row.resource_id, text)
+    return Beginning(_starts(text), prefix=text) if prefix else Holding(_row.resource_id, text)
+
+
+async def spelt_out(tx: ReadTx, source: Source) -> Source | None:
+    """Return a source with the resources that its prefixes stand for; None when these are too many to be walked."""
+    ids: dict[str, None] = {}
+    for arm in source:
+        if isinstance(arm, Beginning):
+            ids |= dict.fromkeys(await queries.resources(tx, arm.prefix, limit=MOST_ARMS + 1))
+        elif isinstance(arm, Holding):
+            ids[arm.value] = None
+        if len(ids) > MOST_ARMS or not isinstance(arm, Beginning | Holding):
+            return None
+    return tuple(Holding(_row.resource_id, text) for text in ids) or None
 
 
 def _is(match: ResourceMatch) -> ColumnElement[bool]:

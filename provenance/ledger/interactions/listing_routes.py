@@ -1,6 +1,5 @@
 """Routes that list interactions and read one."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -35,15 +34,29 @@ def page_of(items: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+_ONCE = [
+    name
+    for name in (
+        *Filters.model_json_schema()["properties"],
+        "from",
+        "to",
+        "page",
+        "limit",
+        "pageSize",
+        "order",
+        "cursor",
+    )
+    if name not in _REPEATABLE
+]
+
+
 def given_once(request: Request) -> None:
-    """Refuse a filter that is given twice with different values: one of them would be dropped in silence."""
-    known: Sequence[str] = [*Filters.model_json_schema()["properties"], "from", "to", *_PAGING]
-    for name in known:
-        if name not in _REPEATABLE and len(set(request.query_params.getlist(name))) > 1:
+    """Refuse a parameter that is given twice with different values: one of them would be dropped in silence."""
+    for name in _ONCE:
+        if len(set(request.query_params.getlist(name))) > 1:
             raise Invalid.at(name, "is given more than once")
 
 
-_PAGING = ("page", "limit", "pageSize", "order", "cursor")
 Order = Annotated[Literal["asc", "desc"], Query(description="By number; with a date, by createdDate and number.")]
 CursorText = Annotated[
     str | None, Query(description="nextCursor of the page before; good for the same filters and order.")

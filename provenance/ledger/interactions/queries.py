@@ -152,6 +152,13 @@ class Loose:
 
 
 @dataclass(frozen=True, slots=True)
+class Beginning(Loose):
+    """Rows about resources whose id begins with a text."""
+
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Between:
     """The rows of a stretch of time, in the order of their times. ``end`` is exclusive."""
 
@@ -275,6 +282,23 @@ async def counted(tx: ReadTx, sources: Iterable[Source], *, limit: int) -> list[
         bounded = select(numbers.c.number).limit(limit).subquery()
         counts.append(select(func.count()).select_from(bounded).scalar_subquery())
     return list((await tx.execute(select(*counts))).one())
+
+
+_RESOURCES = """
+WITH RECURSIVE each AS (
+    (SELECT resource_id FROM interactions WHERE workspace_id = $1 AND resource_id >= $2 ORDER BY resource_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT i.resource_id FROM interactions AS i WHERE i.workspace_id = $1 AND i.resource_id > each.resource_id
+             ORDER BY i.resource_id LIMIT 1)
+      FROM each WHERE starts_with(each.resource_id, $2)
+)
+SELECT resource_id FROM each WHERE starts_with(resource_id, $2) LIMIT $3
+"""
+
+
+async def resources(tx: ReadTx, prefix: str, *, limit: int) -> list[str]:
+    """Return the first resources whose ids begin with a text, hopping from one to the next in their index."""
+    return [row[0] for row in await tx.driver_sql(_RESOURCES, (tx.workspace_id, prefix, limit))]
 
 
 async def head(tx: ReadTx) -> int:

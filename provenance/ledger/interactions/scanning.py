@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Row, and_
 
 from provenance.core.db import ReadTx
 from provenance.ledger.interactions import queries
-from provenance.ledger.interactions.conditions import Term, terms
+from provenance.ledger.interactions.conditions import Term, spelt_out, terms
 from provenance.ledger.interactions.filters import Criteria
 from provenance.ledger.interactions.queries import Between, Candidate, Chunk, Everything, Key, Source, Way
 
@@ -57,8 +57,8 @@ async def plan(tx: ReadTx, criteria: Criteria, *, sees_platform: bool) -> Plan:
         return _plan(all_terms, small, gathered=True, by_date=criteria.by_date, dates=dates)
     if criteria.by_date:
         return _plan(all_terms, Term(and_(True), (Between(criteria.start, criteria.end),)), by_date=True)
-    walkable = [term for term in options if _walkable(term)]
-    return _plan(all_terms, walkable[0] if walkable else Term(and_(True), (Everything(),)), by_date=False)
+    walked = await _first_walkable(tx, options) or Term(and_(True), (Everything(),))
+    return _plan(all_terms, walked, by_date=False)
 
 
 def _plan(
@@ -70,12 +70,24 @@ def _plan(
     dates: Sequence[ColumnElement[bool]] = (),
 ) -> Plan:
     assert chosen.source is not None
-    rest = [*dates, *[term.condition for term in all_terms if term is not chosen or not term.exact]]
+    served = chosen.condition if chosen.exact else None
+    rest = [*dates, *[term.condition for term in all_terms if term.condition is not served]]
     return Plan(chosen.source, gathered, and_(*rest) if rest else None, by_date)
 
 
 def _walkable(term: Term) -> bool:
     return all(arm.numbered for arm in term.source or ())
+
+
+async def _first_walkable(tx: ReadTx, options: Sequence[Term]) -> Term | None:
+    """Return the first option whose index can be walked in the order of numbers, prefixes spelt out if they must."""
+    for option in options:
+        if _walkable(option):
+            return option
+        spelt = await spelt_out(tx, option.source or ())
+        if spelt is not None:
+            return option._replace(source=spelt)
+    return None
 
 
 async def _smallest(tx: ReadTx, options: Sequence[Term], *, certain: bool) -> Term | None:
@@ -179,10 +191,10 @@ class _Budget:
         """Whether the time is over."""
         return time.monotonic() > self._deadline
 
-    def take(self) -> int:
-        """Return how many candidates to look at next."""
-        limit = min(self._size, self._left)
-        self._left -= limit
+    def take(self, arms: int) -> int:
+        """Return how many candidates to look at next; each arm of a source reads that many to merge them."""
+        limit = max(1, min(self._size, self._left) // arms)
+        self._left -= limit * arms
         self._started = time.monotonic()
         return limit
 
@@ -222,7 +234,7 @@ def _take(found: Found, key: Key, matches: bool, wanted: Wanted) -> None:
 async def _count_on(tx: ReadTx, chosen: Plan, way: Way, found: Found, budget: _Budget) -> None:
     """Count the matches after a page that is full, up to the limit of counting and within the budget."""
     while not (found.counted or budget.over or found.matches > COUNTED_AT_MOST):
-        tally = await queries.tally(tx, chosen.source, chosen.residual, way, limit=budget.take())
+        tally = await queries.tally(tx, chosen.source, chosen.residual, way, limit=budget.take(len(chosen.source)))
         budget.came()
         found.matches += tally.hits
         found.counted = tally.last is None
@@ -235,7 +247,7 @@ async def _chunks(tx: ReadTx, chosen: Plan, way: Way, budget: _Budget) -> AsyncI
         yield Chunk([Candidate(key, True) for key in keys], ends=True)
         return
     while not budget.over:
-        chunk = await queries.chunk(tx, chosen.source, chosen.residual, way, limit=budget.take())
+        chunk = await queries.chunk(tx, chosen.source, chosen.residual, way, limit=budget.take(len(chosen.source)))
         budget.came()
         yield chunk
         if chunk.ends:
