@@ -49,9 +49,9 @@ class Program:
         return rest
 
     def finish(self) -> list[str]:
-        lines = [line.strip() for line in self.out]
+        with self.out:
+            lines = [line.strip() for line in self.out]
         assert self.process.wait() == 0
-        self.out.close()
         return lines
 
 
@@ -250,11 +250,13 @@ class TestThreads:
         import signal
         def handler(*_):
             provenance.log(resource_type="USER", resource_id="r", action="SIGNAL")
+            # Armed anew at the end: on a busy machine handlers would interrupt each other without end.
+            signal.setitimer(signal.ITIMER_REAL, 0.0005)
         signal.signal(signal.SIGALRM, handler)
-        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        signal.setitimer(signal.ITIMER_REAL, 0.0005)
         for _ in range(3000):
             provenance.log(resource_type="USER", resource_id="r", action="A")
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
         stats = provenance.stats()
         provenance.close(20)
         print(stats.logged)
