@@ -7,10 +7,13 @@ back-off with full jitter or the time the server asked for.
 
 from __future__ import annotations
 
+import contextlib
+
 # Otherwise imported by the first connection, in the sender's thread: a fork in the middle of that import would leave
 # the child with half a module and no way to ever connect.
 import encodings.idna  # noqa: F401
 import logging
+import queue
 import random
 import sqlite3
 import threading
@@ -69,15 +72,20 @@ class Sender:
         self._failures = 0
         self._next_adoption = 0.0
         self._flushing = 0
-        self._work, self._hurry, self._stopping = threading.Event(), threading.Event(), threading.Event()
+        self._hurry, self._stopping = threading.Event(), threading.Event()
+        # Not an Event: a signal handler or a finaliser may log in the middle of this thread's own ringing, and only
+        # a SimpleQueue takes that without waiting for itself.
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._rung = False
         self._settled = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="provenance-sender", daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
         """There is something to send."""
-        if not self._work.is_set():
-            self._work.set()
+        if not self._rung:
+            self._rung = True
+            self._bell.put(None)
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything appended so far left the spool, `timeout` seconds at most; whether it did."""
@@ -86,7 +94,7 @@ class Sender:
         with self._settled:
             self._flushing += 1
             self._hurry.set()
-            self._work.set()
+            self.wake()
             try:
                 while spool.oldest() <= target:
                     left = deadline - time.monotonic()
@@ -106,13 +114,13 @@ class Sender:
         """
         self._stopping.set()
         self._hurry.set()
-        self._work.set()
+        self.wake()
         self._thread.join(timeout)
 
     def _run(self) -> None:
         _this_thread.sending = True
         while not self._stopping.is_set():
-            self._work.clear()
+            self._silence()
             try:
                 busy = self._round()
             except Exception as error:
@@ -244,11 +252,18 @@ class Sender:
 
     def _wait(self) -> None:
         """Until there is something to send or adoption is due; then a moment more, for company on the way."""
-        if self.own.spool.rows == 0:
-            self._work.wait(max(0.0, self._next_adoption - time.monotonic()))
+        if self.own.spool.rows == 0 and not self._stopping.is_set():
+            with contextlib.suppress(queue.Empty):
+                self._bell.get(timeout=max(0.0, self._next_adoption - time.monotonic()))
         if self.own.spool.rows and not self._flushing and not self._stopping.is_set():
             self._hurry.clear()
             self._hurry.wait(self._options.linger)
+
+    def _silence(self) -> None:
+        """Make the bell ready to ring; what rang before this is found on disk after it."""
+        while not self._bell.empty():
+            self._bell.get()
+        self._rung = False
 
     def _let_go(self) -> None:
         with self.disk:
