@@ -1,5 +1,6 @@
 """Bring a database's schema up to date."""
 
+import threading
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from alembic.config import Config
 
+_ONE_AT_A_TIME = threading.Lock()  # Alembic's context is one per process; processes wait for a lock in the database
 _FOLDER = Path(__file__).resolve().parent.parent / "migrations"
 
 
@@ -25,7 +27,8 @@ def upgrade(database_url: str) -> None:
     """Run every migration that this database has not seen. Several processes may call it at once."""
     from alembic import command
 
-    command.upgrade(config(database_url), "head")
+    with _ONE_AT_A_TIME:
+        command.upgrade(config(database_url), "head")
 
 
 @lru_cache
