@@ -29,6 +29,21 @@ _KEY_ID_BYTES: Final = 4
 _PUBLIC_KEY_BYTES: Final = 32
 _DASH: Final = "— "
 
+# The y coordinates of the eight points of small order, in every encoding. Under such a key anyone can sign.
+_WEAK_KEYS: Final = frozenset(
+    int(y, 16)
+    for y in (
+        "00",
+        "01",
+        "05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826",
+        "7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7",
+        "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffec",
+        "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed",
+        "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffee",
+    )
+)
+_SIGN_BIT: Final = 1 << 255
+
 
 class MalformedNote(Malformed):
     """A text that is no signed note."""
@@ -47,7 +62,7 @@ class VerifierKey:
     """The public half of a signer: its name, the kind of its signatures, its Ed25519 key of 32 bytes.
 
     Raises `MalformedKey` for a name that is empty or holds a space, a plus or a control character, a kind
-    other than `ED25519` and `COSIGNATURE_V1`, or a key of another length.
+    other than `ED25519` and `COSIGNATURE_V1`, a key of another length or one under which anyone can sign.
     """
 
     name: str
@@ -60,6 +75,8 @@ class VerifierKey:
             raise MalformedKey(f"Keys of kind 0x{self.kind:02x} are not supported.")
         if len(self.public) != _PUBLIC_KEY_BYTES:
             raise MalformedKey(f"An Ed25519 key has {_PUBLIC_KEY_BYTES} bytes, not {len(self.public)}.")
+        if int.from_bytes(self.public, "little") & ~_SIGN_BIT in _WEAK_KEYS:
+            raise MalformedKey(f"The key of {self.name!r} is one under which anyone can sign.")
 
     @classmethod
     def parse(cls, text: str) -> "VerifierKey":
@@ -152,9 +169,9 @@ class Note:
         Refused: more than 1,000,000 bytes or 100 signatures, what is not UTF-8, control characters, a missing
         blank line or final newline, and signature lines in any other spelling.
         """
-        if len(data) > MAX_NOTE_BYTES:
-            raise MalformedNote(f"A note has at most {MAX_NOTE_BYTES} bytes.")
         whole = read_text(data, "The note", MalformedNote)
+        if len(whole.encode()) > MAX_NOTE_BYTES:
+            raise MalformedNote(f"A note has at most {MAX_NOTE_BYTES} bytes.")
         text, blank, signed = whole.rpartition("\n\n")
         if not blank:
             raise MalformedNote("The note has no blank line before its signatures.")

@@ -114,10 +114,28 @@ class TestVerifierKey:
 
     def test_an_unknown_kind(self) -> None:
         with pytest.raises(MalformedKey, match="0x06"):
-            VerifierKey("a", bytes(32), 6)
+            VerifierKey("a", bytes([2] * 32), 6)
         for name in ("", "a b", "a+b", "a\n", "a\u00a0b", "\ud800"):
             with pytest.raises(MalformedKey):
                 signer(name)
+
+    @pytest.mark.parametrize(
+        "public",
+        [
+            "00" * 32,
+            "01" + "00" * 31,
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+            *(low + "ff" * 30 + "7f" for low in ("ec", "ed", "ee")),
+        ],
+    )
+    def test_a_key_under_which_anyone_can_sign(self, public: str) -> None:
+        """Points of small order, with either sign of x; the neutral one takes one signature for every text."""
+        for sign_bit in (0, 0x80):
+            key = bytearray(bytes.fromhex(public))
+            key[31] |= sign_bit
+            with pytest.raises(MalformedKey, match="anyone can sign"):
+                VerifierKey("a", bytes(key))
 
 
 class TestNote:
@@ -151,6 +169,7 @@ class TestNote:
             lambda note: note + "not a signature\n",
             lambda note: note + note.split("\n\n")[1] * MAX_SIGNATURES,
             lambda note: "x" * 1_000_000 + note,
+            lambda note: "é" * 500_000 + note,
         ],
     )
     def test_malformed(self, change: Callable[[str], str]) -> None:

@@ -68,7 +68,7 @@ class TestTileTree:
     def test_same_as_the_tree_in_memory(self, size: int) -> None:
         tree, leaves = TileTree(size, tiles_of(size).__getitem__), LEAVES[:size]
         assert tree.root() == tree_root(leaves)
-        for place in {0, 1, size // 3, size // 2, size - 2, size - 1, 255, 256} & set(range(size)):
+        for place in {size // 3, size - 1, 256} & set(range(size)):
             assert tree.leaf(place) == leaves[place]
             assert tree.inclusion_proof(place) == inclusion_proof(leaves, place)
             assert tree.consistency_proof(place + 1) == consistency_proof(leaves, place + 1)
