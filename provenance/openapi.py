@@ -171,10 +171,9 @@ def _complete(operation: dict[str, Any], route: APIRoute) -> None:
         operation["security"] = [{"apiKey": []}]
         operation["x-scope"] = access.scope.value
         operation["x-role"] = access.role.name.lower()
-        for status in ("401", "403"):
-            responses.setdefault(status, _error(status))
-    for status in ("400", "404", "409", "413", "503"):
-        responses.setdefault(status, _error(status))
+    guarded = access is not None or "security" in operation
+    for status in (*(("401", "403") if guarded else ()), "400", "404", "409", "413", "503"):
+        responses[status] = _error(status)
 
 
 def _error(status: str) -> dict[str, Any]:

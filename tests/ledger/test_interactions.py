@@ -1,5 +1,6 @@
 """One post: what it takes, how it reads back, what it refuses, and that a refused one leaves nothing."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -205,6 +206,10 @@ class TestLimits:
     async def test_512_characters_fit_whatever_their_bytes(self, client: httpx.AsyncClient, name: str) -> None:
         text = "\U0001f600" * 512
         assert (await post(client, **{name: text}))[name] == text
+
+    async def test_a_pointer_made_to_keep_the_reader_busy_is_refused_at_once(self, client: httpx.AsyncClient) -> None:
+        async with asyncio.timeout(5):
+            assert (await refused(client, changes=[{"op": "remove", "path": "/" * 4000 + "~"}]))[0] == 400
 
     async def test_a_null_value_in_a_patch_is_a_value(self, client: httpx.AsyncClient) -> None:
         changes = [{"op": "add", "path": "/a", "value": None}]

@@ -10,14 +10,14 @@ from provenance.core.routing import Incoming, Route, Writer
 from provenance.ledger.dependencies import RunningLedger
 from provenance.ledger.interactions import batch, service
 from provenance.ledger.interactions.errors import AppendOnly
-from provenance.ledger.interactions.schemas import BatchAnswer, BatchEnvelope, InteractionCreate
+from provenance.ledger.interactions.schemas import BatchAnswer, BatchEnvelope, InteractionCreate, PatchOperation, ref_to
 
 router = APIRouter(route_class=Route, tags=["interactions"])
 
 
-def body_of(schema: type, *, others: tuple[str, ...] = ()) -> dict[str, Any]:
+def body_of(schema: dict[str, Any], *, others: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the part of a route's OpenAPI entry that describes a body read without the framework."""
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema.__name__}"}}}
+    content: dict[str, Any] = {"application/json": {"schema": schema}}
     content |= {kind: {"schema": {"type": "string"}} for kind in others}
     return {"requestBody": {"required": True, "content": content}}
 
@@ -30,7 +30,7 @@ def answer_of(schema: str, description: str) -> dict[str, Any]:
     }
 
 
-SCHEMAS: tuple[type, ...] = (InteractionCreate, BatchEnvelope, BatchAnswer)
+SCHEMAS: tuple[type, ...] = (InteractionCreate, BatchEnvelope, BatchAnswer, PatchOperation)
 """The msgspec types that the OpenAPI document describes beside the framework's own models."""
 
 _HEADERS = [
@@ -65,7 +65,7 @@ def to_response(answer: Answer) -> Response:
         201: answer_of("Interaction", "Recorded: the row as it reads back."),
         200: answer_of("Interaction", "Recorded before under the same key: the first row."),
     },
-    openapi_extra=body_of(InteractionCreate) | _PARAMETERS,
+    openapi_extra=body_of(ref_to("InteractionCreate")) | _PARAMETERS,
 )
 async def create(exchange: Incoming, actor: Writer, ledger: RunningLedger) -> Response:
     """Record one interaction."""
@@ -81,7 +81,10 @@ async def create(exchange: Incoming, actor: Writer, ledger: RunningLedger) -> Re
         201: answer_of("BatchAnswer", "Something was created and nothing failed."),
         200: answer_of("BatchAnswer", "Nothing new, or some items failed (mode=partial)."),
     },
-    openapi_extra=body_of(BatchEnvelope, others=("application/x-ndjson",))
+    openapi_extra=body_of(
+        {"anyOf": [{"type": "array", "items": ref_to("InteractionCreate")}, ref_to("BatchEnvelope")]},
+        others=("application/x-ndjson",),
+    )
     | {
         "parameters": [
             {
@@ -107,4 +110,7 @@ async def delete(interaction_id: str, actor: Writer) -> None:
 def schema_components() -> dict[str, Any]:
     """Return the OpenAPI components of `SCHEMAS`."""
     _, components = msgspec.json.schema_components(SCHEMAS, ref_template="#/components/schemas/{name}")
+    components["InteractionCreate"]["allOf"] = [
+        {"anyOf": [{"required": [kind]}, {"required": [kind + "Id"]}]} for kind in ("resourceType", "action", "origin")
+    ]
     return components

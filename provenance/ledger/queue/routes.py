@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response
 from provenance.core.routing import Db, Incoming, Route, Writer
 from provenance.ledger.dependencies import RunningLedger
 from provenance.ledger.interactions.routes import answer_of, body_of, to_response
-from provenance.ledger.interactions.schemas import InteractionCreate
+from provenance.ledger.interactions.schemas import ref_to
 from provenance.ledger.queue import service
 from provenance.ledger.queue.schemas import QueueConfig
 
@@ -42,7 +42,7 @@ async def rotate(request: Request, actor: Writer, db: Db, ledger: RunningLedger)
         201: answer_of("Interaction", "Durable."),
         200: answer_of("Interaction", "Durable since before."),
     },
-    openapi_extra=body_of(InteractionCreate) | {"security": [{"queueToken": []}]},
+    openapi_extra=body_of(ref_to("InteractionCreate")) | {"security": [{"queueToken": []}]},
 )
 async def push(exchange: Incoming, ledger: RunningLedger) -> Response:
     """Record one interaction, with the queue token as Bearer and the headers inside the body as ``_headers``."""
