@@ -13,7 +13,6 @@ from provenance.proof.notes import COSIGNATURE_V1, Note, Signature, Signer, Unve
 from provenance.proof.strict import MAX_COUNT
 
 _TIME_BYTES: Final = 8
-_SIGNATURE_BYTES: Final = 64
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def _time(note: Note, signature: Signature, key: VerifierKey) -> int:
     """The time that the witness signed with the checkpoint. Raises `UnverifiedNote`."""
     time = int.from_bytes(signature.value[:_TIME_BYTES])
     rest = signature.value[_TIME_BYTES:]
-    if len(rest) != _SIGNATURE_BYTES or time > MAX_COUNT or not key.fits(_message(note, time), rest):
+    if time > MAX_COUNT or not key.fits(_message(note, time), rest):
         raise UnverifiedNote(f"The cosignature of {key.name!r} does not fit the checkpoint.")
     return time
 
