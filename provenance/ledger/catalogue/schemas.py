@@ -45,7 +45,7 @@ class WordCreate(BaseModel):
     model_config = ConfigDict(str_strip_whitespace=True)
 
     title: Title
-    mnemonic: str = Field(examples=["USER"])
+    mnemonic: str = Field(examples=["USER"], json_schema_extra={"pattern": r"^[A-Za-z0-9_.-]{1,64}$"})
     description: str | None = Field(default=None, max_length=2000)
     icon: str | None = Field(default=None, max_length=64, examples=["👤"])
     fontColorHex: Colour | None = None  # noqa: N815 — the wire's spelling
