@@ -152,12 +152,20 @@ Pair = tuple[Signs, Signs]
 
 
 @pytest.fixture(scope="module")
-async def seen(settings: Settings) -> dict[str, Pair]:
+def secrets() -> set[str]:
+    """The secret part of every credential that the corpus sends."""
+    return set()
+
+
+@pytest.fixture(scope="module")
+async def seen(settings: Settings, secrets: set[str]) -> dict[str, Pair]:
     """What both servers showed for every request of the corpus, sent in its order."""
     taken: list[list[Signs]] = []
     for hot in (True, False):
         async with side(settings.model_copy(update={"hot_dispatch": hot})) as one:
             taken.append([await one.send(request) for request in CORPUS])
+            given = (one.world.key, one.world.reader, one.world.revoked, one.world.queue, one.world.rotated)
+            secrets |= {credential.rsplit("_", 1)[1] for credential in given}
     return dict(zip([request.name for request in CORPUS], zip(*taken, strict=True), strict=True))
 
 
@@ -184,6 +192,11 @@ class TestHandlerAndDeclaration:
             requests = [key for key in hot.counted if key.startswith("provenance_http_requests_total")]
             assert len(requests) == 1, name
             assert sum(line["event"] == "request" for line in hot.logged) == 1, name
+
+    def test_no_credential_is_ever_said(self, seen: dict[str, Pair], secrets: set[str]) -> None:
+        for name, pair in seen.items():
+            said = repr(pair)
+            assert [secret for secret in secrets if secret in said] == [], name
 
     def test_every_refusal_has_the_one_shape(self, seen: dict[str, Pair]) -> None:
         for name, (hot, _) in seen.items():
