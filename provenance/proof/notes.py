@@ -139,8 +139,8 @@ class Signature:
     @classmethod
     def parse(cls, line: str) -> "Signature":
         """Read one line without its newline. Raises `MalformedNote`."""
-        name, blank, encoded = line.removeprefix(_DASH).partition(" ")
-        if not line.startswith(_DASH) or not blank or not _is_name(name):
+        name, _, encoded = line.removeprefix(_DASH).partition(" ")
+        if not line.startswith(_DASH) or not _is_name(name):
             raise MalformedNote("A signature line is written — <name> <base64>.")
         value = read_base64(encoded, f"The signature of {name!r}", MalformedNote)
         if len(value) <= _KEY_ID_BYTES:

@@ -112,6 +112,11 @@ class TestVerifierKey:
         with pytest.raises(MalformedKey):
             VerifierKey.parse(text)
 
+    @pytest.mark.parametrize("size", [0, 31, 33])
+    def test_a_key_of_another_length(self, size: int) -> None:
+        with pytest.raises(MalformedKey, match=f"32 bytes, not {size}"):
+            VerifierKey("a", b"\2" * size)
+
     def test_an_unknown_kind(self) -> None:
         with pytest.raises(MalformedKey, match="0x06"):
             VerifierKey("a", bytes([2] * 32), 6)
@@ -166,6 +171,7 @@ class TestNote:
             lambda note: note.replace("yaQM=", "yaQM= "),
             lambda note: note.replace("yaQM=", "ya-_"),
             lambda note: "text\n\n— a AAAAAA==\n",
+            lambda note: note.split("\n\n")[1],
             lambda note: note + "not a signature\n",
             lambda note: note + note.split("\n\n")[1] * MAX_SIGNATURES,
             lambda note: "x" * 1_000_000 + note,
@@ -176,6 +182,12 @@ class TestNote:
         assert change(EXAMPLE_NOTE) != EXAMPLE_NOTE
         with pytest.raises(MalformedNote):
             Note.parse(change(EXAMPLE_NOTE))
+
+    def test_the_largest_note(self) -> None:
+        room = 1_000_000 - len(EXAMPLE_NOTE.encode())
+        assert len(Note.parse("x" * room + EXAMPLE_NOTE).text) > room
+        with pytest.raises(MalformedNote, match="1000000 bytes"):
+            Note.parse("x" * (room + 1) + EXAMPLE_NOTE)
 
     def test_not_utf_8(self) -> None:
         for wrong in (EXAMPLE_NOTE.encode("utf-16"), EXAMPLE_NOTE.encode().replace(b"foo", b"\xff")):
