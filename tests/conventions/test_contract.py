@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.conftest import Running, Tenant
 
-SECONDS = 25
+SECONDS = 15
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",

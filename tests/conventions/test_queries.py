@@ -1,7 +1,7 @@
 """Every statement narrows to one workspace: read from the code, function by function."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from importlib import import_module
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def table_variables(path: Path, tree: ast.Module) -> set[str]:
     return {name for name, value in found.items() if "workspace_id" in value.c}
 
 
-def narrows(node: ast.AST, narrowing: set[str] = frozenset()) -> bool:  # type: ignore[assignment] — only read
+def narrows(node: ast.AST, narrowing: Set[str] = frozenset()) -> bool:
     """Tell whether a function brings a workspace's id into what it builds, itself or by a function that does."""
     for each in ast.walk(node):
         if isinstance(each, ast.Attribute) and each.attr == "workspace_id" and not is_column(each):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from provenance.core.settings import Settings
 
@@ -48,7 +48,7 @@ def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: s
 
 
 def test_secrets_do_not_show() -> None:
-    found = Settings(bootstrap_api_key="pv_secret", bootstrap_admin_password="hunter2hunter2")
+    found = Settings(bootstrap_api_key=SecretStr("pv_secret"), bootstrap_admin_password=SecretStr("hunter2hunter2"))
     assert "pv_secret" not in repr(found)
     assert "hunter2" not in str(found)
 

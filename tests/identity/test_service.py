@@ -1,6 +1,7 @@
 """People and keys: addresses are stored sealed, credentials resolve to actors, and lookups are shared."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -71,10 +72,10 @@ class TestKeyResolver:
         tenant, looked = await make_tenant(), 0
         plain = WriteTx.execute
 
-        async def counting(tx: WriteTx, *arguments: object) -> object:
+        async def counting(tx: WriteTx, *arguments: Any) -> Any:
             nonlocal looked
             looked += "api_keys" in str(arguments[0])
-            return await plain(tx, *arguments)  # type: ignore[arg-type] — passed on as they came
+            return await plain(tx, *arguments)
 
         monkeypatch.setattr(WriteTx, "execute", counting)
         resolver = KeyResolver(app.ledger.db)

@@ -148,7 +148,7 @@ class TestList:
         other = {"x-api-key": (await make_tenant()).key}
         assert (await client.get("/api/actions", headers=other)).json() == []
         for method in ("GET", "PUT", "DELETE"):
-            body = {"json": {"title": "x"}} if method == "PUT" else {}
+            body: dict[str, Any] = {"json": {"title": "x"}} if method == "PUT" else {}
             answer = await client.request(method, f"/api/actions/{row['id']}", headers=other, **body)
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
@@ -242,8 +242,9 @@ class TestUpdate:
         assert answer.status_code == 200
 
     async def test_system_rows_stay(self, client: httpx.AsyncClient) -> None:
-        for method, body in (("PUT", {"json": {"title": "T"}}), ("DELETE", {})):
-            answer = await client.request(method, "/api/origins/PLATFORM", **body)  # type: ignore[arg-type]
+        bodies: dict[str, dict[str, Any]] = {"PUT": {"json": {"title": "T"}}, "DELETE": {}}
+        for method, body in bodies.items():
+            answer = await client.request(method, "/api/origins/PLATFORM", **body)
             assert await problem(answer) == (409, "system_word", "")
 
     async def test_a_word_that_a_platform_event_uses_becomes_a_system_row(self, client: httpx.AsyncClient) -> None:

@@ -97,7 +97,7 @@ class TestSameContent:
         assert (await send(client))[1]["interactionNumber"] == 2
 
 
-FULL = {
+FULL: dict[str, Any] = {
     "interaction": {"a": 1},
     "externalReference": "e",
     "externalResponse": 1,
@@ -111,7 +111,7 @@ FULL = {
     "parentSpanId": "0a1b2c3d-0000-4000-8000-00000000000b",
     "timestamp": "2026-01-31T12:00:00.000000001Z",
 }
-OTHER = {
+OTHER: dict[str, Any] = {
     "interaction": {"a": 2},
     "externalReference": "f",
     "externalResponse": 2,

@@ -205,7 +205,8 @@ class TestLimits:
     @pytest.mark.parametrize("name", ["resourceId", "userId", "externalReference"])
     async def test_512_characters_fit_whatever_their_bytes(self, client: httpx.AsyncClient, name: str) -> None:
         text = "\U0001f600" * 512
-        assert (await post(client, **{name: text}))[name] == text
+        more: dict[str, Any] = {name: text}
+        assert (await post(client, **more))[name] == text
 
     async def test_a_pointer_made_to_keep_the_reader_busy_is_refused_at_once(self, client: httpx.AsyncClient) -> None:
         async with asyncio.timeout(5):

@@ -6,10 +6,11 @@ from sqlalchemy.exc import IntegrityError
 from provenance.core import ids
 from provenance.core.ids import random_letters
 from provenance.workspace import queries, service
+from provenance.workspace.schemas import Workspace
 from tests.conftest import Running
 
 
-async def make(app: Running, slug: str) -> service.Workspace:
+async def make(app: Running, slug: str) -> Workspace:
     async with app.ledger.db.housekeeping() as tx:
         return await service.create(tx, slug=slug, name="Test")
 
