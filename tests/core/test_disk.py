@@ -26,9 +26,7 @@ class TestEnsure:
     def test_zero_turns_it_off(self, tmp_path: Path) -> None:
         DiskGuard(tmp_path / "not there", min_free_bytes=0).ensure()
 
-    def test_looks_again_after_a_second_and_not_before(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_looks_again_after_a_second_and_not_before(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         needed = free(tmp_path) // 2
         guard = DiskGuard(tmp_path, min_free_bytes=needed)
         guard.ensure()
