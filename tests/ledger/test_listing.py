@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from provenance.ledger.interactions import scanning
 from provenance.ledger.interactions.filters import Filters
 from provenance.ledger.interactions.where import FIELDS
 from provenance.ledger.service import Fact
@@ -188,9 +189,28 @@ class TestList:
         assert await numbers(shop, limit=1, page=2, where="interactionNumber > 4") == [5]
         assert await numbers(shop, page=9) == []
 
+    async def test_pages_of_what_names_a_resource(self, client: httpx.AsyncClient) -> None:
+        related = [{"resourceType": "USER", "resourceId": "user-1"}]
+        await post(client, [{"relatedResources": related}] * 7)
+        found = [await numbers(client, relatedResourceId="user-1", limit=3, page=page) for page in (1, 2, 3)]
+        assert found == [[7, 6, 5], [4, 3, 2], [1]]
+
     async def test_deep_pages_need_the_cursor(self, client: httpx.AsyncClient) -> None:
         assert (await refused(client, page=202))["code"] == "use_cursor"
         assert await numbers(client, page=201) == []
+
+    async def test_what_leaves_all_rows_counts_as_no_filter(
+        self, shop: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(scanning, "COUNTED_AT_MOST", 3)
+        everything: list[dict[str, str]] = [{}, {"q": " "}, {"resourceId": "*"}]
+        for query in everything:
+            state = (await listed(shop, **query))["pagination"]
+            assert (state["total"], state["totalCapped"]) == (6, False)
+        state = (await listed(shop, origin=["SHOP", "CLI"], limit=2))["pagination"]
+        assert (state["total"], state["totalCapped"], state["hasNext"]) == (3, True, True)
+        following = (await listed(shop, origin=["SHOP", "CLI"], limit=2, cursor=state["nextCursor"]))["pagination"]
+        assert (following["total"], following["totalCapped"], following["page"]) == (3, True, 2)
 
 
 class TestDates:

@@ -204,6 +204,11 @@ class Criteria:
         return any(some is not None and not some for some in chosen)
 
     @property
+    def narrows(self) -> bool:
+        """Whether anything is asked for at all: a blank ``q`` or the resource ``*`` leave all rows."""
+        return self.where is not None or self != Criteria()
+
+    @property
     def asks_for_hidden(self) -> bool:
         """Whether a field is asked for that masked rows do not show, so that they can't match (section 4)."""
         hidden = (self.user_id, self.external_reference, self.related_resource_id)

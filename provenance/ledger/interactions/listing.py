@@ -94,6 +94,8 @@ async def find(
         here = cursors.read(keys, bound_to, asked.cursor)
     catalogue = await catalogues.within(tx)
     chosen = meant(catalogue)
+    if chosen is not None and not chosen.narrows:
+        chosen = None
     wanted = Wanted(
         newest_first=asked.newest_first,
         after=None if asked.cursor is None else here.at,
@@ -139,7 +141,8 @@ def _total(found: Found, here: Cursor) -> tuple[int, bool]:
     """Return how many rows match, and whether there are, or may be, more than that."""
     if here.total is not None:
         return here.total, here.capped
-    return min(found.matches, scanning.COUNTED_AT_MOST), not found.counted
+    most = scanning.COUNTED_AT_MOST
+    return min(found.matches, most), not found.counted or found.matches > most
 
 
 def _following(found: Found, limit: int, here: Cursor, total: int, capped: bool) -> Cursor | None:

@@ -217,7 +217,7 @@ def _tested(way: Way, hit: ColumnElement[bool] | None) -> list[ColumnElement[Any
 def _walk(
     tx: ReadTx, source: Source, columns: Sequence[ColumnElement[Any]], way: Way, limit: int, offset: int = 0
 ) -> Select[Any]:
-    if len(source) == 1:
+    if len(source) == 1 and source[0].table is interactions:
         found = _arm(tx, source[0], columns, way, limit)
     else:
         merged = _arms(tx, source, columns, way, limit + offset).subquery()

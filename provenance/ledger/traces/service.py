@@ -147,7 +147,8 @@ async def read(tx: ReadTx, catalogues: Catalogues, keys: WorkspaceKeys, asked: A
         at = (found.resumes, 0)
     following = None if at is None else Cursor(at=at, page=here.page + 1, total=total, capped=capped)
     next_cursor = None if following is None else cursors.write(keys, bound_to, following)
-    spans = _spans(records, await catalogues.within(tx), sees_platform=tx.actor.reads_platform_rows)
+    catalogue, sees = await catalogues.within(tx), tx.actor.reads_platform_rows
+    spans = await asyncio.to_thread(_spans, records, catalogue, sees_platform=sees)
     return Part(found, spans, here.page, total, capped, next_cursor)
 
 
