@@ -15,7 +15,7 @@ import asyncpg
 import httpx
 
 from provenance.postgres import reach
-from tests.postgres.processes import wait_until
+from tests.postgres.processes import alive, wait_until
 from tests.up.tree import free_port
 
 START_SECONDS = 60
@@ -56,20 +56,18 @@ class Installation:
             self._parent = subprocess.Popen(
                 [sys.executable, "-m", "provenance.up"], env=self._environment, stdout=log, stderr=log
             )
-        self.wait_ready()
-
-    def wait_ready(self) -> None:
-        wait_until(lambda: self.answers() or not self.runs(), START_SECONDS)
-        assert self.runs(), self.log[-3000:]
+        assert self.recovers(), self.log[-3000:]
 
     def runs(self) -> bool:
         return self._parent is not None and self._parent.poll() is None
 
     def answers(self) -> bool:
+        """Whether it is ready, or would be but for the disk: then it still reads."""
         try:
-            return httpx.get(self.url + "/readyz", timeout=5).status_code == 200
+            answer = httpx.get(self.url + "/readyz", timeout=5)
         except httpx.TransportError:
             return False
+        return answer.status_code == 200 or answer.json()["code"] == "disk_full"
 
     def pid_of(self, child: str) -> int | None:
         """The process number of `serve` or `worker`."""
@@ -86,6 +84,15 @@ class Installation:
         with contextlib.suppress(FileNotFoundError, IndexError):
             return int((self.data / "postgres" / "postmaster.pid").read_text().split()[0])
         return None
+
+    def postmaster_alive(self) -> bool:
+        pid = self.postmaster
+        return pid is not None and alive(pid)
+
+    def recovers(self) -> bool:
+        """Wait for an answer; False when the parent has given up instead."""
+        wait_until(lambda: self.answers() or not self.runs(), START_SECONDS)
+        return self.runs()
 
     def kill_serve(self) -> None:
         """Kill `serve`; return when its parent has started another."""
