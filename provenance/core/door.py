@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 import structlog
 from starlette.middleware.gzip import GZipMiddleware
@@ -28,7 +29,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 BODY_LIMIT = 256 * 1024
-_SLASHES = re.compile("/{2,}")
+_SLASHES = re.compile(rb"/{2,}")
 _GUARD_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 
 
@@ -128,8 +129,7 @@ class Door:
             return
         path = scope["path"]
         if "//" in path:
-            path = scope["path"] = _SLASHES.sub("/", path)
-            scope["raw_path"] = path.encode()
+            path = _squeeze(scope)
         client = scope.get("client")
         exchange = Exchange(
             method=scope["method"],
@@ -252,6 +252,15 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 def _route_template(scope: AsgiScope) -> str:
     """Name the route by its template, so that the number of series stays bounded whatever is asked for."""
     return getattr(scope.get("route"), "path", None) or "unmatched"
+
+
+def _squeeze(scope: AsgiScope) -> str:
+    """Take doubled slashes of the address as one; slashes inside an id arrive encoded and stay as they are."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    squeezed = _SLASHES.sub(b"/", raw)
+    scope["raw_path"], scope["path"] = squeezed, unquote(squeezed.decode("ascii", "replace"))
+    path: str = scope["path"]
+    return path
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -318,3 +318,13 @@ class TestTwoServers:
         body = {"resourceId": "r", "resourceType": "USER", "actionId": made["actionId"], "origin": "WEBAPP"}
         answer = await client.post(second.url + "/api/interactions/batch", json=[body])
         assert answer.status_code == 201, answer.text
+
+
+class TestAddress:
+    async def test_doubled_slashes_are_one_and_those_inside_an_id_stay(self, client: httpx.AsyncClient) -> None:
+        address = "http://example.com//a/"
+        sent = {"resourceId": address, "resourceType": "PAGE", "action": "VISIT", "origin": "WEBAPP"}
+        assert (await client.post("/api//interactions", json=sent)).status_code == 201
+        found = await client.get("/api//traces/http%3A%2F%2Fexample.com%2F%2Fa%2F/summary")
+        assert found.status_code == 200, found.text
+        assert found.json()["totalInteractions"] == 1

@@ -207,7 +207,12 @@ def _result(index: int, verdict: Verdict) -> BatchResult:
 
 
 def _failed(index: int, problem: Problem) -> BatchResult:
-    error = {"code": problem.code, "detail": problem.detail, "details": problem.details}
+    error = {
+        "status": problem.status,
+        "code": problem.code,
+        "detail": problem.detail,
+        "details": problem.details,
+    }
     return BatchResult(index, "failed", None, error)
 
 
