@@ -2,8 +2,9 @@
 
 import gc
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -13,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from provenance import __version__, operations
 from provenance.bootstrap import first_start
-from provenance.core.door import Door
+from provenance.core.door import App, Door
 from provenance.core.keyring import Keyring, load_master_key
 from provenance.core.routing import Route, install_error_rendering
 from provenance.core.settings import Settings
@@ -66,21 +67,25 @@ def create_app(settings: Settings) -> Door:
     for router in app.state.routers:
         app.include_router(router)
     install_error_rendering(app)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["*"],
-            allow_headers=["*"],
-            expose_headers=["x-request-id", "retry-after"],
-        )
     door = Door(
         app,
         hot=hot.handlers(ledger, authenticate) if settings.hot_dispatch else {},
         body_limits={"/api/interactions/batch": BATCH_BODY_LIMIT},
+        around=_cors(settings.cors_origins) if settings.cors_origins else None,
     )
     door.framework = app
     return door
+
+
+def _cors(origins: list[str]) -> Callable[[App], App]:
+    """Let browsers of these origins call the API."""
+    return partial(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["x-request-id", "retry-after"],
+    )
 
 
 def _settle_memory() -> None:

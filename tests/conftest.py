@@ -163,5 +163,7 @@ async def workspace(make_tenant: MakeTenant) -> Tenant:
 @pytest.fixture
 async def client(app: Running, workspace: Tenant) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the run's server in a fresh workspace."""
-    async with httpx.AsyncClient(base_url=app.url, headers={"x-api-key": workspace.key}, timeout=30) as found:
+    async with httpx.AsyncClient(
+        base_url=app.url, headers={"x-api-key": workspace.key}, timeout=30, verify=False
+    ) as found:
         yield found

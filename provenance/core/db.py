@@ -115,6 +115,7 @@ class WriteTx(ReadTx):
 
     def __init__(self, connection: AsyncConnection, actor: Actor | None, workspace_id: uuid.UUID) -> None:
         super().__init__(connection, actor, workspace_id)
+        self._whole = self
         self.wrote = False
         self.recorded: list[Any] = []
         self.after_commit: list[Callable[[], None]] = []
@@ -122,6 +123,7 @@ class WriteTx(ReadTx):
     def inside(self, workspace_id: uuid.UUID) -> "WriteTx":
         """Return this same transaction, narrow to another workspace (install-level events, the migration of one)."""
         sibling = WriteTx(self._connection, self._actor, workspace_id)
+        sibling._whole = self._whole
         sibling.recorded, sibling.after_commit, sibling.now = self.recorded, self.after_commit, self.now
         return sibling
 
@@ -131,7 +133,7 @@ class WriteTx(ReadTx):
         """Run one statement; an INSERT, UPDATE or DELETE that touched a row obliges the transaction to record."""
         result = await super().execute(statement, parameters)
         if isinstance(statement, Insert | Update | Delete) and result.rowcount != 0:
-            self.wrote = True
+            self._whole.wrote = True
         return result
 
 

@@ -28,7 +28,10 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+App = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
 BODY_LIMIT = 256 * 1024
+CLIENT_CLOSED = 499
+"""What the figures and the log call a request whose client went away; nothing is sent."""
 _SLASHES = re.compile(rb"/{2,}")
 _GUARD_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 
@@ -104,6 +107,10 @@ async def admit(exchange: Exchange, access: Access, authenticate: Authenticate) 
     return actor
 
 
+class ClientGone(Exception):
+    """The client went away before its request was whole; nobody waits for an answer."""
+
+
 class Door:
     """The outermost ASGI application; ``framework`` is the one inside, for its state and its description."""
 
@@ -111,14 +118,20 @@ class Door:
 
     def __init__(
         self,
-        app: Callable[[AsgiScope, Receive, Send], Awaitable[None]],
+        app: App,
         *,
         hot: Mapping[tuple[str, str], HotHandler],
         body_limits: Mapping[str, int],
+        around: Callable[[App], App] | None = None,
     ) -> None:
-        """Take the framework's application, the hot handlers by (method, path), and limits unlike the usual one."""
+        """Take the framework's application, the hot handlers by (method, path), and limits unlike the usual one.
+
+        ``around`` wraps both paths, such as CORS for browsers.
+        """
         self._app = app
-        self._zipped = GZipMiddleware(self._dispatch, minimum_size=2048, compresslevel=5)
+        self._inner: App = self._dispatch if around is None else around(self._dispatch)
+        self._zipped = GZipMiddleware(self._inner, minimum_size=2048, compresslevel=5)
+        self._straight = around is None
         self._hot = hot
         self._body_limits = body_limits
 
@@ -146,13 +159,15 @@ class Door:
         try:
             exchange.body = await self._read_body(exchange, receive)
             handler = self._hot.get((exchange.method, path))
-            if handler is not None and b"gzip" not in exchange.headers.get(b"accept-encoding", b""):
+            if handler is not None and self._straight and b"gzip" not in exchange.headers.get(b"accept-encoding", b""):
                 scope["route_path"] = path
                 answer = await handler(exchange)
                 await send_json(visit.send, answer.status, answer.body, answer.headers)
                 return
             zipped = b"gzip" in exchange.headers.get(b"accept-encoding", b"")
-            await (self._zipped if zipped else self._dispatch)(scope, _replay(exchange.body, receive), visit.send)
+            await (self._zipped if zipped else self._inner)(scope, _replay(exchange.body, receive), visit.send)
+        except ClientGone:
+            visit.status = CLIENT_CLOSED
         except Problem as problem:
             await visit.refuse(problem)
         except Exception as error:
@@ -167,15 +182,20 @@ class Door:
             await self._app(scope, receive, send)
             return
         scope["route_path"] = exchange.path
-        answer = await handler(exchange)
-        await send_json(send, answer.status, answer.body, answer.headers)
+        try:
+            answer = await handler(exchange)
+        except Problem as problem:  # rendered here, so that what lies around this application sees the answer
+            scope["problem_code"] = problem.code
+            await _send_problem(send, problem, exchange.request_id)
+        else:
+            await send_json(send, answer.status, answer.body, answer.headers)
 
     async def _read_body(self, exchange: Exchange, receive: Receive) -> bytes:
         limit = self._body_limits.get(exchange.path, BODY_LIMIT)
         declared = exchange.headers.get(b"content-length")
         if declared is not None and declared.isdigit() and int(declared) > limit:
             raise _too_large(limit)
-        message = await receive()
+        message = await _next_part(receive)
         body: bytes = message.get("body", b"")
         if not message.get("more_body"):
             if len(body) > limit:
@@ -183,7 +203,7 @@ class Door:
             return body
         parts, size = [body], len(body)
         while message.get("more_body"):
-            message = await receive()
+            message = await _next_part(receive)
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > limit:
@@ -218,9 +238,7 @@ class _Visit:
         self._problem = problem.code
         if self.status:  # the answer has begun; the connection is cut instead of lying about its end
             raise problem
-        headers = tuple((name.lower().encode(), value.encode()) for name, value in problem.headers.items())
-        body = problem.body(self.exchange.request_id)
-        await send_json(self.send, problem.status, body, headers, b"application/problem+json")
+        await _send_problem(self.send, problem, self.exchange.request_id)
 
     async def crash(self, error: Exception) -> None:
         log.error("request_failed", request_id=self.exchange.request_id, path=self.exchange.path, exc_info=error)
@@ -254,6 +272,14 @@ def _route_template(scope: AsgiScope) -> str:
     return getattr(scope.get("route"), "path", None) or "unmatched"
 
 
+async def _next_part(receive: Receive) -> Message:
+    """Receive the next part of a body. Raises ClientGone: a body that is cut off is no body."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    return message
+
+
 def _squeeze(scope: AsgiScope) -> str:
     """Take doubled slashes of the address as one; slashes inside an id arrive encoded and stay as they are."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
@@ -279,6 +305,11 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
+
+
+async def _send_problem(send: Send, problem: Problem, request_id: str) -> None:
+    headers = tuple((name.lower().encode(), value.encode()) for name, value in problem.headers.items())
+    await send_json(send, problem.status, problem.body(request_id), headers, b"application/problem+json")
 
 
 async def send_json(

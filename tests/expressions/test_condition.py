@@ -76,9 +76,7 @@ class TestHolds:
 
     def test_numbers_inside_lists_and_objects_are_typed_too(self) -> None:
         interaction = {"list": [1.0, {"a": 2.0}], "tuple": (3.0,)}
-        assert holds(
-            "interaction.list[0] + interaction.list[1].a + interaction.tuple[0] == 6", interaction=interaction
-        )
+        assert holds("interaction.list[0] + interaction.list[1].a + interaction.tuple[0] == 6", interaction=interaction)
 
     @given(st.integers(-(2**53), 2**53), st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9))
     def test_comparison_is_that_of_numbers(self, left: int, right: float) -> None:
@@ -230,9 +228,7 @@ class TestHolds:
                 limit = (number * 200 + each) % 7
                 condition = compile_condition(f"interaction.total > {limit} && name == '{number}'", VARIABLES)
                 total = each % 10
-                if condition.holds({"interaction": {"total": total}, "name": str(number)}) is not (
-                    total > limit
-                ):
+                if condition.holds({"interaction": {"total": total}, "name": str(number)}) is not (total > limit):
                     wrong.append((number, each))
 
         threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
@@ -302,9 +298,7 @@ class TestCompileCondition:
         assert compile_condition(source, VARIABLES)
 
     def test_loops_where_allowed(self) -> None:
-        source = (
-            "interaction.items.exists(x, x.total > 100) && interaction.items.map(x, x.total) == [99, 750]"
-        )
+        source = "interaction.items.exists(x, x.total > 100) && interaction.items.map(x, x.total) == [99, 750]"
         condition = compile_condition(source, VARIABLES, allow_comprehensions=True)
         assert condition.holds({"interaction": {"items": [{"total": 99}, {"total": 750.0}]}})
         assert not condition.holds({"interaction": {"items": []}})

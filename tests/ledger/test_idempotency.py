@@ -144,7 +144,10 @@ class TestOtherContent:
         await send(client, "k", **FULL)
         status, body = await send(client, "k", **{name: value for name, value in FULL.items() if name != field})
         assert (status, body["code"]) == (409, "idempotency_conflict")
-        assert [detail["path"] for detail in body["details"]] == [field]
+        # A default that is left out may have been left out the first time, as far as the row tells: both are named.
+        defaults = ["uowId", "timestamp"]
+        named = [detail["path"] for detail in body["details"]]
+        assert named == (defaults if field in defaults else [field])
 
     async def test_several_are_named(self, client: httpx.AsyncClient) -> None:
         await send(client, "k", **FULL)

@@ -25,6 +25,4 @@ FRAGMENTS = [
 ]
 BYTES = [b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\x80", b"\xc3"]
 
-hostile = st.lists(st.sampled_from([fragment.encode() for fragment in FRAGMENTS] + BYTES), max_size=12).map(
-    b"".join
-)
+hostile = st.lists(st.sampled_from([fragment.encode() for fragment in FRAGMENTS] + BYTES), max_size=12).map(b"".join)

@@ -109,10 +109,7 @@ class TestEnvelope:
         assert digest == leaf_hash(made(EXAMPLE).canonical()).hex()
         assert made(EXAMPLE).canonical() == (
             b'{"action":"CREATE","actorKind":"key","contentDigest":"' + b"b" * 64 + b'","corrects":null,'
-            b'"domain":null,"id":"018f3c1e-0000-7000-8000-000000000001","keys":{"r":"'
-            + b"a"
-            * 32
-            + b'","u":null},'
+            b'"domain":null,"id":"018f3c1e-0000-7000-8000-000000000001","keys":{"r":"' + b"a" * 32 + b'","u":null},'
             b'"occurred":"1700000000000000001","origin":"WEBAPP","outcome":"success","parentSpan":null,'
             b'"platform":false,"recorded":"1700000000000000002","recordedBy":"key_1","resourceType":"USER",'
             b'"risk":null,"sequence":null,"span":null,"uow":"018f3c1e-0000-7000-8000-000000000002","v":1,'

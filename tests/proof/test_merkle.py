@@ -173,6 +173,4 @@ class TestVerifyConsistency:
         changed = [*LEAVES[:2], leaf_hash(b"changed"), *LEAVES[3:]]
         for old in range(3, 8):
             with pytest.raises(InvalidProof):
-                verify_consistency(
-                    old, tree_root(LEAVES[:old]), 8, tree_root(changed), consistency_proof(changed, old)
-                )
+                verify_consistency(old, tree_root(LEAVES[:old]), 8, tree_root(changed), consistency_proof(changed, old))

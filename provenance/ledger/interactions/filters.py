@@ -95,8 +95,8 @@ _TIME = WithJsonSchema({"type": "string", "format": "date-time"})
 Storable = Annotated[str, AfterValidator(_storable)]
 Text = Annotated[Storable, Field(min_length=1, max_length=512)]
 Uuid = Annotated[str, AfterValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
-Texts = Annotated[list[Text] | None, BeforeValidator(_several), Field(max_length=50)]
-Uuids = Annotated[list[Uuid] | None, BeforeValidator(_several), Field(max_length=50)]
+Texts = Annotated[Annotated[list[Text], Field(max_length=50)] | None, BeforeValidator(_several)]
+Uuids = Annotated[Annotated[list[Uuid], Field(max_length=50)] | None, BeforeValidator(_several)]
 Start = Annotated[int | None, BeforeValidator(_start), _TIME]
 End = Annotated[int | None, BeforeValidator(_end), _TIME]
 

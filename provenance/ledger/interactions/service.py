@@ -26,6 +26,7 @@ from provenance.ledger.interactions import reading
 from provenance.ledger.interactions.reading import NO_HEADERS, Headers, Submission, Words
 from provenance.ledger.interactions.rendering import SELECTED, render
 from provenance.ledger.interactions.schemas import InteractionCreate
+from provenance.ledger.interactions.vocabulary import Vocabulary
 from provenance.ledger.service import Ledger, ensure_words
 from provenance.ledger.tables import interactions
 from provenance.proof.canonical import canonical_string
@@ -97,14 +98,14 @@ async def submit(ledger: Ledger, source: Source, canonical: bytes, headers: Head
 
 async def _record_one(ledger: Ledger, source: Source, submission: Submission) -> Recorded:
     workspace_id = source.actor.workspace_id
-    catalogue = await ledger.catalogues.of(workspace_id)
-    words = reading.resolve(submission.body, catalogue)
+    vocabulary = await Vocabulary.of(ledger, workspace_id)
+    words = await vocabulary.resolve(submission.body)
     if submission.corrects and not await known_ids(ledger, source.actor, {submission.corrects}):
         raise unknown_correction()
     if words.settled:
         keys = ledger.keyring.cached(workspace_id) or await ledger.keyring.of(workspace_id)
-        entry = seal(draft_of(source, submission, words, catalogue), keys)
-        verdict = await ledger.lane.one(entry)
+        entry = seal(draft_of(source, submission, words, vocabulary.catalogue), keys)
+        verdict, catalogue = await ledger.lane.one(entry), vocabulary.catalogue
     else:
         [(verdict, entry)], catalogue = await record_cold(ledger, source, [submission], whole=True)
     if verdict.created:
@@ -293,10 +294,10 @@ def differing(sent: Columns, submission: Submission, first: Columns) -> list[str
     fields += [name for name in _CONTENT_NAMES if bytes(mine.get(name, b"")) != bytes(theirs.get(name, b""))]
     given = {"uow_id": submission.uow_id is not None, "occurred_at": submission.occurred_at is not None}
     for name, wire in _SERVER_DEFAULTS.items():
-        differs = _plain(getattr(sent, name)) != _plain(getattr(first, name))
-        if differs and (given[name] or not fields):
+        if given[name] and _plain(getattr(sent, name)) != _plain(getattr(first, name)):
             fields.append(wire)
-    return fields
+    # Nothing differs but which of the two requests left a default to the server; the row does not tell whose it was.
+    return fields or list(_SERVER_DEFAULTS.values())
 
 
 def _plain(value: object) -> object:
