@@ -16,6 +16,7 @@ from provenance.core.actor import Scope
 from provenance.core.db import asyncpg_dsn
 from provenance.core.door import Door
 from provenance.core.ids import random_letters
+from provenance.core.one_write import OneWriteProtocol
 from provenance.core.settings import Settings
 from provenance.identity import service as identity
 from provenance.identity.schemas import ApiKey
@@ -90,7 +91,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         door,
         port=0,
         loop="none",
-        http="httptools",
+        http=OneWriteProtocol,
         ws="none",
         access_log=False,
         log_config=None,

@@ -46,6 +46,7 @@ def serve(settings: Settings) -> int:
     """
     import uvicorn
 
+    from provenance.core.one_write import OneWriteProtocol
     from provenance.main import create_app
 
     if not wait_at_gate():
@@ -57,7 +58,7 @@ def serve(settings: Settings) -> int:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=OneWriteProtocol,
         ws="websockets-sansio" if find_spec("websockets") else "none",
         lifespan="on",
         access_log=False,
