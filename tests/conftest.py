@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ from provenance.main import create_app
 from provenance.migrate import upgrade
 from provenance.postgres import EmbeddedPostgres
 from provenance.workspace import service as workspaces
+
+# A run that was started in the background of a script ignores Ctrl-C, and what it starts would too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ALL_SCOPES = tuple(scope.value for scope in Scope)
 
