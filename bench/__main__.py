@@ -19,7 +19,7 @@ _ON_A_STACK: dict[str, Callable[[Stack, Report, Options], None]] = {
     "reads": reading.reads,
 }
 SCENARIOS = (*_ON_A_STACK, "start")
-QUICK = {"seconds": 4.0, "repeats": 3, "snapshot_seconds": 20.0}
+QUICK = {"seconds": 2.5, "repeats": 3, "snapshot_seconds": 10.0}
 FULL = {"seconds": 10.0, "repeats": 5, "snapshot_seconds": 300.0}
 
 
@@ -51,14 +51,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measure a real installation: durable PostgreSQL, a server process, a load generator.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("scenario", nargs="*", choices=[*SCENARIOS, []], help="which ones; none means all")
-    parser.add_argument("--clients", type=int, default=64, help="clients that post at the same time")
-    parser.add_argument("--seconds", type=float, help="of one measurement (4, with --full 10)")
+    parser.add_argument(
+        "scenario",
+        nargs="*",
+        choices=[*SCENARIOS, []],
+        metavar="SCENARIO",
+        help="which ones, of " + ", ".join(SCENARIOS) + "; none means all",
+    )
+    parser.add_argument("--clients", type=int, default=64, help="clients that post at the same time (64)")
+    parser.add_argument("--seconds", type=float, help="of one measurement (2.5, with --full 10)")
     parser.add_argument("--repeats", type=int, help="of a measurement, of which the median counts (3, with --full 5)")
-    parser.add_argument("--snapshot-seconds", type=float, help="how old the snapshot gets (20, with --full 300)")
-    parser.add_argument("--rows", type=int, default=2_000_000, help="rows of the table that is read")
+    parser.add_argument("--snapshot-seconds", type=float, help="how old the snapshot gets (10, with --full 300)")
+    parser.add_argument("--rows", type=int, default=2_000_000, help="rows of the table that is read (2,000,000)")
     parser.add_argument("--full", action="store_true", help="longer measurements, a snapshot of five minutes")
     parser.add_argument("--json", type=Path, help="file to write the figures into")
     return parser
