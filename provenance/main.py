@@ -58,6 +58,7 @@ def create_app(settings: Settings) -> Door:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # the door measures and logs, on both paths
     )
     app.state.settings, app.state.ledger, app.state.db = settings, ledger, ledger.db
     app.state.authenticate = authenticate

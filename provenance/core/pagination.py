@@ -41,24 +41,28 @@ class Page(TypedDict):
 class PageAsked:
     """What a caller asked for: the page (from 1), its size, and whether they asked at all."""
 
-    def __init__(
-        self,
-        page: Annotated[int | None, Query(ge=1, le=2**31, description="Page, from 1.")] = None,
-        limit: Annotated[int | None, Query(ge=1, le=MAX_LIMIT, description="Rows a page, 50 by default.")] = None,
-        page_size: Annotated[
-            int | None, Query(ge=1, le=MAX_LIMIT, alias="pageSize", description="Another name of limit.")
-        ] = None,
-    ) -> None:
-        """Read the query parameters. Raises UseCursor for a page that starts beyond 10,000 rows."""
-        self.asked = page is not None or limit is not None or page_size is not None
+    def __init__(self, page: int | None, limit: int | None) -> None:
+        """Take the page and its size. Raises UseCursor for a page that starts beyond 10,000 rows."""
+        self.asked = page is not None or limit is not None
         self.page = page or 1
-        self.limit = limit or page_size or DEFAULT_LIMIT
+        self.limit = limit or DEFAULT_LIMIT
         self.offset = (self.page - 1) * self.limit
         if self.offset > MAX_OFFSET:
             raise UseCursor.at("page", f"lies beyond {MAX_OFFSET:,} rows: follow nextCursor instead")
 
 
-PageRequest = Annotated[PageAsked, Depends()]
+async def page_asked(
+    page: Annotated[int | None, Query(ge=1, le=2**31, description="Page, from 1.")] = None,
+    limit: Annotated[int | None, Query(ge=1, le=MAX_LIMIT, description="Rows a page, 50 by default.")] = None,
+    page_size: Annotated[
+        int | None, Query(ge=1, le=MAX_LIMIT, alias="pageSize", description="Another name of limit.")
+    ] = None,
+) -> PageAsked:
+    """Read the query parameters of a page."""
+    return PageAsked(page, limit if limit is not None else page_size)
+
+
+PageRequest = Annotated[PageAsked, Depends(page_asked)]
 
 
 def paged(data: list[dict[str, Any]], asked: PageAsked, total: int) -> Page:

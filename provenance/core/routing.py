@@ -1,5 +1,7 @@
 """Routes of the framework: who may call stands on the signature, JSON bodies are admitted before they are read.
 
+Dependencies are coroutines even where they wait for nothing: the framework runs plain functions in a thread each.
+
 ``Annotated[Actor, require(...)]`` in a route's signature is its whole access rule. The rule runs before the body is
 looked at, so that a stranger learns nothing from a body's errors; then the body passes the same admission as on the
 hot path (duplicate keys, NUL, numbers JSON can't hold) and reaches the route in canonical form.
@@ -31,7 +33,7 @@ class Require:
         """Take the access rule."""
         self.access = access
 
-    def __call__(self, request: Request) -> Actor:
+    async def __call__(self, request: Request) -> Actor:
         """Return the actor that the route's handler admitted before anything else ran."""
         exchange: Exchange = request.scope["exchange"]
         assert exchange.actor is not None, "the route class admits before it solves dependencies"
@@ -43,13 +45,13 @@ def require(scope: Scope, role: Role, *, people_only: bool = False) -> DependsMa
     return Depends(Require(Access(scope, role, people_only)))  # type: ignore[no-any-return]
 
 
-def database(request: Request) -> Database:
+async def database(request: Request) -> Database:
     """Return the database of the running application."""
     found: Database = request.app.state.db
     return found
 
 
-def exchange_of(request: Request) -> Exchange:
+async def exchange_of(request: Request) -> Exchange:
     """Return the exchange that the door opened for this request."""
     found: Exchange = request.scope["exchange"]
     return found

@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from provenance.ledger.service import Ledger
 
 
-def ledger_of(request: Request) -> Ledger:
+async def ledger_of(request: Request) -> Ledger:
     """Return the running application's ledger."""
     found: Ledger = request.app.state.ledger
     return found

@@ -4,22 +4,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provenance.core.pagination import MAX_LIMIT, PageAsked, UseCursor, paged
+from provenance.core.pagination import MAX_LIMIT, PageAsked, UseCursor, page_asked, paged
 
 
 class TestAsked:
-    def test_nothing_asked_is_the_first_fifty(self) -> None:
-        asked = PageAsked()
+    async def test_nothing_asked_is_the_first_fifty(self) -> None:
+        asked = await page_asked()
         assert (asked.asked, asked.page, asked.limit, asked.offset) == (False, 1, 50, 0)
 
-    def test_limit_wins_over_its_other_name(self) -> None:
-        assert PageAsked(limit=7, page_size=9).limit == 7
-        assert PageAsked(page_size=9).limit == 9
+    async def test_limit_wins_over_its_other_name(self) -> None:
+        assert (await page_asked(limit=7, page_size=9)).limit == 7
+        assert (await page_asked(page_size=9)).limit == 9
 
-    def test_deep_pages_ask_for_the_cursor(self) -> None:
-        assert PageAsked(page=21, limit=500).offset == 10_000
+    async def test_deep_pages_ask_for_the_cursor(self) -> None:
+        assert (await page_asked(page=21, limit=500)).offset == 10_000
         with pytest.raises(UseCursor) as refused:
-            PageAsked(page=22, limit=500)
+            await page_asked(page=22, limit=500)
         assert (refused.value.code, refused.value.details[0]["path"]) == ("use_cursor", "page")
 
 

@@ -50,7 +50,7 @@ _ONCE = [
 ]
 
 
-def given_once(request: Request) -> None:
+async def given_once(request: Request) -> None:
     """Refuse a parameter that is given twice with different values: one of them would be dropped in silence."""
     for name in _ONCE:
         if len(set(request.query_params.getlist(name))) > 1:

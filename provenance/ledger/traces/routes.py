@@ -16,7 +16,7 @@ Limit = Annotated[int, Query(ge=1, le=service.MAX_ROWS, description="Most intera
 CursorText = Annotated[str | None, Query(description="nextCursor of the answer before.")]
 
 
-def asked_for(id: str, limit: Limit = service.MAX_ROWS, cursor: CursorText = None) -> Asked:
+async def asked_for(id: str, limit: Limit = service.MAX_ROWS, cursor: CursorText = None) -> Asked:
     """Read which part of which trace is asked for."""
     return Asked(id, limit, cursor)
 
