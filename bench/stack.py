@@ -126,7 +126,7 @@ class Stack:
 
 
 @contextmanager
-def installation(database: str | None = None) -> Iterator[Stack]:
+def installation() -> Iterator[Stack]:
     """Run an installation in a temporary folder: fsync and synchronous_commit are on, as for everyone."""
     with ExitStack() as exits:
         data = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="provenance-bench-")))
