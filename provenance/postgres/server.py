@@ -238,6 +238,8 @@ class EmbeddedPostgres:
             cluster.create(pgdata, run_as, place.sockets, place.passwords, durable=self._durable)
         cluster.require_major(pgdata, run_as)
         cluster.write_settings(pgdata, run_as, durable=self._durable)
+        # PostgreSQL takes a predecessor that is dead but not reaped yet for a living one, by this file.
+        (place.sockets / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
         with place.start_log.open("wb") as log:
             self._process = run_as.start(
                 [run_as.binaries.program("postgres"), "-D", str(pgdata), "-k", str(place.sockets)],

@@ -184,6 +184,13 @@ class TestDeath:
         with server:
             assert server.status().state == "ready"
 
+    async def test_a_socket_lock_that_a_dead_server_left_is_no_obstacle(self, data_dir: Path) -> None:
+        server = EmbeddedPostgres(data_dir)
+        sockets = Path(server.prepare().partition("host=")[2])
+        (sockets / ".s.PGSQL.5432.lock").write_text(f"{os.getpid()}\n")  # of a process that lives, as a zombie seems to
+        with server as dsn:
+            assert await fetch(dsn, "SELECT 1") == 1
+
     def test_stop_does_without_a_pid_file(self, data_dir: Path) -> None:
         server = EmbeddedPostgres(data_dir)
         server.start()
