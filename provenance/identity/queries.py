@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterable
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from provenance.core.db import ReadTx, WriteTx
@@ -55,8 +55,3 @@ async def key_by_id(tx: ReadTx, key_id: str) -> StoredKey | None:
     if row is None:
         return None
     return StoredKey(key_id, row.workspace_id, row.secret_digest, frozenset(row.scopes), row.revoked_at is not None)
-
-
-async def count_people(tx: ReadTx) -> int:
-    """Count the people of the installation."""
-    return int((await tx.execute(select(func.count()).select_from(people))).scalar_one())

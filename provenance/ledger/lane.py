@@ -185,7 +185,8 @@ class Lane:
                 if not lost:
                     raise
             except asyncpg.DeadlockDetectedError:
-                continue
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
             except (
                 OSError,
                 asyncpg.InterfaceError,

@@ -20,7 +20,7 @@ from provenance.ledger import appending
 from provenance.ledger.catalogue import queries
 from provenance.ledger.catalogue.cache import Catalogue, Catalogues, Kind
 from provenance.ledger.catalogue.naming import colour_of, title_of
-from provenance.ledger.entry import Draft, Entry, Verdict, seal
+from provenance.ledger.entry import Draft, Entry, seal
 from provenance.ledger.errors import CatalogueFull, UnknownMnemonic
 from provenance.ledger.lane import Lane
 from provenance.ledger.wakeup import Wakeups
@@ -182,11 +182,6 @@ class Ledger:
             catalogue = await ensure_words(tx, self.catalogues, wanted, system=True)
         keys = await self.keyring.within(tx)
         return [seal(_draft_of(tx, fact, catalogue), keys) for fact in facts]
-
-    async def take_in(self, draft: Draft) -> Verdict:
-        """Record one draft durably, sharing a commit with whatever else arrives."""
-        keys = self.keyring.cached(draft.workspace_id) or await self.keyring.of(draft.workspace_id)
-        return await self.lane.one(seal(draft, keys))
 
     def _committed(self, entries: list[Entry]) -> None:
         for workspace_id in {entry.columns.workspace_id for entry in entries}:

@@ -127,12 +127,10 @@ async def record_cold(
     """Make the missing words and append, in one transaction; a conflict undoes both when ``whole``."""
     ledger.guard.ensure()
     workspace_id = source.actor.workspace_id
-    fresh = await ledger.catalogues.refreshed(workspace_id)
+    known = await ledger.catalogues.of(workspace_id)  # callers have just read it anew for the word it lacks
     resolved = [
-        reading.resolve(submission.body, fresh, at=place) for submission, place in zip(submissions, at, strict=True)
+        reading.resolve(submission.body, known, at=place) for submission, place in zip(submissions, at, strict=True)
     ]
-    for words, place in zip(resolved, at, strict=True):
-        reading.refuse_unknown(words, fresh, at=place)
     wanted = {pair for words in resolved for pair in _named(words)}
     keys = await ledger.keyring.of(workspace_id)
     try:
@@ -146,7 +144,7 @@ async def record_cold(
             if whole and any(verdict.conflicts for verdict in verdicts):
                 raise _Undo(verdicts)
     except _Undo as undo:
-        return list(zip(undo.verdicts, entries, strict=True)), fresh
+        return list(zip(undo.verdicts, entries, strict=True)), known
     ledger.wakeups.grew(workspace_id)
     return list(zip(verdicts, entries, strict=True)), catalogue
 
