@@ -73,15 +73,21 @@ class KeyResolver:
         sent = headers.get(b"x-api-key")
         if sent is None:
             return None
+        actor = self.remembered(headers)
+        if actor is not None:
+            return actor
         remembered = sha256(sent).digest()
-        known = self._known.get(remembered)
-        if known is not None and time.monotonic() - known[0] < FRESH_SECONDS:
-            return known[1]
         asking = self._asking.get(remembered)
         if asking is None:  # requests that come together share one look-up
             asking = self._asking[remembered] = asyncio.ensure_future(self._renew(remembered, sent))
             asking.add_done_callback(lambda _: self._asking.pop(remembered, None))
         return await asyncio.shield(asking)
+
+    def remembered(self, headers: Mapping[bytes, bytes]) -> Actor | None:
+        """Return the actor of an ``x-api-key`` header if it is known without asking."""
+        sent = headers.get(b"x-api-key")
+        known = None if sent is None else self._known.get(sha256(sent).digest())
+        return known[1] if known is not None and time.monotonic() - known[0] < FRESH_SECONDS else None
 
     async def _renew(self, remembered: bytes, sent: bytes) -> Actor | None:
         asked = time.monotonic()

@@ -66,6 +66,7 @@ class Catalogue:
         "_by_id",
         "_names",
         "checked",
+        "integrated",
         "queue_generation",
         "strict",
         "version",
@@ -78,6 +79,7 @@ class Catalogue:
         self.version = settings.catalogue_version
         self.strict = settings.strict_catalogue
         self.queue_generation = settings.queue_generation
+        self.integrated = settings.integrated
         self.checked = time.monotonic()
         words = [Word.of(row) for row in rows]
         self._badges: dict[tuple[str, str, str], bytes] = {}
@@ -131,10 +133,12 @@ class Catalogues:
 
     async def of(self, workspace_id: uuid.UUID) -> Catalogue:
         """Return the catalogue, at most a second behind other processes."""
+        return self.remembered(workspace_id) or await self.refreshed(workspace_id)
+
+    def remembered(self, workspace_id: uuid.UUID) -> Catalogue | None:
+        """Return the catalogue if it was checked within the last second."""
         known = self._known.get(workspace_id)
-        if known is not None and time.monotonic() - known.checked < FRESH_SECONDS:
-            return known
-        return await self.refreshed(workspace_id)
+        return known if known is not None and time.monotonic() - known.checked < FRESH_SECONDS else None
 
     async def find(self, workspace_id: uuid.UUID) -> Catalogue | None:
         """Return the catalogue of a workspace that a stranger named; None when there is no such workspace."""
@@ -161,6 +165,7 @@ class Catalogues:
         settings = await queries.settings(tx)
         if known is not None and known.version == settings.catalogue_version:
             known.checked = time.monotonic()
+            known.integrated = settings.integrated  # grows without a new version
             return known
         return Catalogue(settings, await queries.all_words(tx))
 
