@@ -3,18 +3,30 @@
 `main` mounts the routes, the worker runs the tasks, migrations and tests read the tables; each finds the list here.
 """
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from importlib import import_module
+from typing import Any
+
+Loop = Callable[[Any, asyncio.Event], Awaitable[None]]
+"""Runs until the event is set; handed the worker's ledger."""
 
 ROUTES: dict[str, tuple[str, ...]] = {
     "/api/resource-types": ("provenance.ledger.catalogue.routes",),
     "/api/actions": ("provenance.ledger.catalogue.routes",),
     "/api/origins": ("provenance.ledger.catalogue.routes",),
-    "/api/interactions": ("provenance.ledger.interactions.routes", "provenance.ledger.interactions.listing_routes"),
+    "/api/interactions": (
+        "provenance.ledger.interactions.routes",
+        "provenance.ledger.interactions.listing_routes",
+        "provenance.ledger.log.routes",
+    ),
     "/api/activity": ("provenance.ledger.activity.routes",),
     "/api/traces": ("provenance.ledger.traces.routes",),
     "/api/timeline": ("provenance.ledger.traces.routes",),
     "/api/interaction-fields": ("provenance.ledger.fields.routes",),
     "/api/analytics": ("provenance.ledger.analytics.routes",),
+    "/api/log": ("provenance.ledger.log.routes",),
+    "/log": ("provenance.ledger.log.routes",),
     "/platform/queue": ("provenance.ledger.queue.routes",),
 }
 """URL prefix → the modules whose ``router`` serves it."""
@@ -22,12 +34,16 @@ ROUTES: dict[str, tuple[str, ...]] = {
 TABLES = (
     "provenance.core.keyring",
     "provenance.ledger.tables",
+    "provenance.ledger.log.tables",
     "provenance.workspace.tables",
     "provenance.identity.tables",
 )
 
 TASKS = ("provenance.ledger.fields.tasks",)
 """Modules whose ``@on`` handlers the worker feeds."""
+
+LOOPS = ("provenance.ledger.log.tasks",)
+"""Modules whose ``run(ledger, stop)`` the worker keeps running: work that follows no event."""
 
 
 def load_tables() -> None:
@@ -40,3 +56,8 @@ def load_tasks() -> None:
     """Import every module that listens to events."""
     for name in TASKS:
         import_module(name)
+
+
+def loops() -> list[Loop]:
+    """Return what the worker keeps running beside the feed."""
+    return [import_module(name).run for name in LOOPS]

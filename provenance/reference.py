@@ -58,6 +58,8 @@ SAID = {
 LEDGER_EVENTS = (
     *(f"{kind}.{verb}" for kind in ("resource_type", "action", "origin") for verb in ("created", "updated", "deleted")),
     "queue.rotated",
+    "ledger.incident",
+    "ledger.log_published",
 )
 """Events of the ledger itself, which stands below the features that declare theirs as enumerations."""
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from provenance.core.errors import Unavailable
 from provenance.core.keyring import MASTER_KEY_FILE, Keyring, KeyringError, load_master_key
 from provenance.core.settings import Settings
-from provenance.features import load_tasks
+from provenance.features import load_tasks, loops
 from provenance.ledger.feed import Feed, registered
 from provenance.ledger.service import Ledger
 
@@ -46,7 +46,10 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
         ledger.use(keyring)
         ledger.wakeups.start()
         log.info("working", handlers=[handler.name for handler in registered])
-        await Feed(ledger.db, ledger.catalogues, registered).run(stop)
+        async with asyncio.TaskGroup() as work:
+            work.create_task(Feed(ledger.db, ledger.catalogues, registered).run(stop))
+            for loop in loops():
+                work.create_task(loop(ledger, stop))  # type: ignore[arg-type]
     finally:
         await ledger.stop()
     log.info("stopped")

@@ -23,6 +23,7 @@ from provenance.ledger.catalogue.naming import colour_of, title_of
 from provenance.ledger.entry import Draft, Entry, seal
 from provenance.ledger.errors import CatalogueFull, UnknownMnemonic
 from provenance.ledger.lane import Lane
+from provenance.ledger.log import queries as log_queries
 from provenance.ledger.wakeup import Wakeups
 from provenance.proof.canonical import canonical
 
@@ -56,9 +57,10 @@ def record(tx: WriteTx, fact: Fact) -> None:
     tx.recorded.append(msgspec.structs.replace(fact, workspace_id=fact.workspace_id or tx.workspace_id))
 
 
-async def open_ledger(tx: WriteTx, workspace: str) -> None:
-    """Give a new workspace its ledger: settings and the one seeded word, the origin PLATFORM."""
+async def open_ledger(tx: WriteTx, workspace: str, name: str) -> None:
+    """Give a new workspace its ledger: settings, a log of this name, and the one seeded word, the origin PLATFORM."""
     await queries.insert_settings(tx, workspace)
+    await log_queries.open_log(tx, name)
     await queries.add_all(tx, [new_word(Kind.ORIGIN, PLATFORM, system=True)])
 
 
@@ -125,6 +127,7 @@ class Ledger:
 
     def __init__(self, settings: Settings, database_url: str) -> None:
         """Take the settings; nothing runs before `start`."""
+        self.settings = settings
         self.guard = DiskGuard(settings.data_dir, settings.min_free_bytes)
         self.db = Database(database_url, pool_size=settings.pool_size, before_commit=self.append, guard=self.guard)
         self.catalogues = Catalogues(self.db)

@@ -33,5 +33,5 @@ async def _insert(tx: WriteTx, *, slug: str, name: str, instance: bool) -> Works
     workspace = Workspace(new_uuid(), slug, name)
     inside = tx.inside(workspace.id)
     await queries.insert_workspace(inside, slug=slug, name=name, instance=instance)
-    await open_ledger(inside, workspace.wire_id)
+    await open_ledger(inside, workspace.wire_id, slug)
     return workspace

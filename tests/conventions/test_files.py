@@ -27,6 +27,7 @@ OF_ITS_OWN = {
         "batch", "conditions", "cursors", "filters", "hot", "listing", "listing_routes", "reading", "rendering",
         "scanning", "splitting", "vocabulary", "where",
     },
+    "ledger/log": {"envelopes", "heads", "integrating", "keys"},
     "ledger/queue": set[str](),
     "ledger/traces": {"overlaps", "tree"},
     "identity": set[str](),

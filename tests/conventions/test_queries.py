@@ -15,6 +15,7 @@ PACKAGE = ROOT / "provenance"
 
 WIDE = {
     "identity/queries.py:key_by_id": "a key names no workspace; it is found by its own id and tells its workspace",
+    "ledger/log/queries.py:published": "outsiders name an origin; it tells whose log it is, and what they may see",
     "core/keyring.py:load_master_key": "asks which master keys wrapped anything, of the whole installation",
 }
 """Functions that read over workspaces on purpose, and why."""

@@ -59,7 +59,7 @@ class Place:
         """Make a workspace's ledger."""
         workspace_id = new_uuid()
         async with self.ledger.db.housekeeping(workspace_id) as tx:
-            await open_ledger(tx, str(workspace_id))
+            await open_ledger(tx, str(workspace_id), str(workspace_id))
         return workspace_id
 
     async def record(

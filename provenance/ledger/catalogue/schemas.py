@@ -31,12 +31,13 @@ class CatalogueRow(NamedTuple):
 
 
 class SettingsRow(NamedTuple):
-    """One row of the table ``ledger_settings``."""
+    """One row of the table ``ledger_settings``, and how many leaves the workspace's log has signed."""
 
     workspace: str
     catalogue_version: int
     strict_catalogue: bool
     queue_generation: int
+    integrated: int
 
 
 class WordCreate(BaseModel):

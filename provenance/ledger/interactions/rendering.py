@@ -45,13 +45,14 @@ def render(number: int, row: Columns, catalogue: Catalogue, *, masked: bool = Fa
     """Render one row. ``masked``: only number, ids, mnemonics, unit of work, spans, outcome and dates show."""
     content = _NOTHING if masked or row.content is None else _decode_content(row.content)
     occurred = iso_millis(row.occurred_at)
+    integrated = "true" if number <= catalogue.integrated else "false"
     recorded = occurred if row.recorded_at == row.occurred_at else iso_millis(row.recorded_at)
     head = f'{{"interactionId":"{row.id}","interactionNumber":{number},"resourceId":'.encode()
     tail = (
         f',"uowId":"{row.uow_id}","spanId":{_string(row.span_id)},"parentSpanId":{_string(row.parent_span_id)},'
         f'"createdDate":"{occurred}","occurredAt":"{row.occurred_at}","recordedDate":"{recorded}",'
         f'"outcome":{_string(row.outcome)},"platform":{"true" if row.platform else "false"},'
-        f'"proof":{{"leafIndex":{number - 1},"integrated":false}},'
+        f'"proof":{{"leafIndex":{number - 1},"integrated":{integrated}}},'
     ).encode()
     if masked:
         own = b'"sequenceIndex":null,"corrects":null,"recordedBy":null,"userId":null'
