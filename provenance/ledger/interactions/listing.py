@@ -107,9 +107,15 @@ async def find(
     total, capped = (await queries.head(tx), False) if chosen is None else _total(found, here)
     following = _following(found, asked.limit, here, total, capped)
     next_cursor = None if following is None else cursors.write(keys, bound_to, following)
-    records = await queries.rows(tx, [number for _, number in found.keys[: asked.limit]])
+    records = await _records(tx, found, asked.limit)
     shown_with = catalogue if knows(catalogue, records) else await catalogues.within(tx)
     return Listed(records, shown_with, _pagination(found, asked.limit, here, total, capped, next_cursor))
+
+
+async def _records(tx: ReadTx, found: Found, limit: int) -> Sequence[Row[Any]]:
+    if found.records is not None:
+        return found.records[:limit]
+    return await queries.rows(tx, [number for _, number in found.keys[:limit]])
 
 
 def _pagination(

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Column,
     ColumnElement,
@@ -21,7 +20,6 @@ from sqlalchemy import (
     Row,
     Select,
     Subquery,
-    any_,
     func,
     literal,
     literal_column,
@@ -301,19 +299,25 @@ async def resources(tx: ReadTx, prefix: str, *, limit: int) -> list[str]:
     return [row[0] for row in await tx.driver_sql(_RESOURCES, (tx.workspace_id, prefix, limit))]
 
 
+_HEAD = "SELECT number FROM interactions WHERE workspace_id = $1 ORDER BY number DESC LIMIT 1"
+
+
 async def head(tx: ReadTx) -> int:
     """Return the highest number of the workspace, 0 when it holds no row: numbers have no gaps."""
-    mine = select(_row.number).where(_row.workspace_id == tx.workspace_id)
-    return (await tx.execute(mine.order_by(_row.number.desc()).limit(1))).scalar() or 0
+    return (await tx.driver_sql(_HEAD, (tx.workspace_id,))).scalar() or 0
+
+
+_ROWS = (
+    f"SELECT {', '.join(column.name for column in SELECTED)} FROM interactions"  # noqa: S608 - our own names
+    " WHERE workspace_id = $1 AND number = ANY($2::bigint[])"
+)
 
 
 async def rows(tx: ReadTx, numbers: Sequence[int]) -> list[Row[Any]]:
     """Return the rows with these numbers, in this order, ready to be rendered."""
     if not numbers:
         return []
-    wanted = _row.number == any_(literal(list(numbers), ARRAY(BigInteger)))
-    found = await tx.execute(select(*SELECTED).where(_row.workspace_id == tx.workspace_id, wanted))
-    by_number = {row[0]: row for row in found}
+    by_number = {row[0]: row for row in await tx.driver_sql(_ROWS, (tx.workspace_id, list(numbers)))}
     return [by_number[number] for number in numbers]
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Row, and_
 
 from provenance.core.db import ReadTx
-from provenance.ledger.interactions import queries
+from provenance.ledger.interactions import pages, queries
 from provenance.ledger.interactions.conditions import Term, spelt_out, terms
 from provenance.ledger.interactions.filters import Criteria
 from provenance.ledger.interactions.queries import Between, Candidate, Chunk, Everything, Key, Source, Way
@@ -122,7 +122,8 @@ class Found:
     """What a scan found: the keys of the rows wanted, how many matches it met, and how far it came.
 
     ``ended``: there are no candidates after ``last``, the last one seen. ``skipped`` of the matches were
-    passed over. ``counted``: ``matches`` are all that there are from the position on.
+    passed over. ``counted``: ``matches`` are all that there are from the position on. ``records``: the rows
+    themselves, where they came along.
     """
 
     keys: list[Key] = field(default_factory=list)
@@ -131,6 +132,7 @@ class Found:
     last: Key | None = None
     ended: bool = False
     counted: bool = False
+    records: Sequence[Row[Any]] | None = None
 
 
 async def scan(tx: ReadTx, chosen: Plan, wanted: Wanted, test: Test | None) -> Found:
@@ -162,14 +164,30 @@ async def _pick(tx: ReadTx, chosen: Plan, way: Way, wanted: Wanted) -> Found:
 
 
 async def _read_off(tx: ReadTx, chosen: Plan, way: Way, wanted: Wanted) -> Found:
-    """Read the page straight off an index that answers everything."""
-    keys = await queries.candidates(tx, chosen.source, way, limit=wanted.rows, offset=wanted.skip)
-    last = keys[-1] if keys else wanted.after
-    found = Found(keys, last=last, skipped=wanted.skip, ended=len(keys) < wanted.rows)
+    """Read the page straight off an index that answers everything; its rows come along when it is a single one."""
+    stretch = pages.stretch(chosen.source)
+    if stretch is None:
+        keys = await queries.candidates(tx, chosen.source, way, limit=wanted.rows, offset=wanted.skip)
+        found = Found(keys)
+    else:
+        records = await pages.read(tx, stretch, way, limit=wanted.rows, offset=wanted.skip)
+        found = Found([pages.key_of(record, way) for record in records], records=records)
+    found.last = found.keys[-1] if found.keys else wanted.after
+    found.skipped, found.ended = wanted.skip, len(found.keys) < wanted.rows
     if wanted.counting:
-        [found.matches] = await queries.counted(tx, [chosen.source], limit=COUNTED_AT_MOST + 1)
-        found.counted = found.matches <= COUNTED_AT_MOST
+        await _count_off(tx, chosen, stretch, wanted, found)
     return found
+
+
+async def _count_off(tx: ReadTx, chosen: Plan, stretch: pages.Stretch | None, wanted: Wanted, found: Found) -> None:
+    """Count what an index holds; a page that is not full, and not behind the end, has told already."""
+    if found.ended and (found.keys or not wanted.skip):
+        found.matches = wanted.skip + len(found.keys)
+    elif stretch is None:
+        [found.matches] = await queries.counted(tx, [chosen.source], limit=COUNTED_AT_MOST + 1)
+    else:
+        [found.matches] = await pages.counted(tx, [stretch], limit=COUNTED_AT_MOST + 1)
+    found.counted = found.matches <= COUNTED_AT_MOST
 
 
 class _Budget:
