@@ -212,6 +212,15 @@ class TestList:
         following = (await listed(shop, origin=["SHOP", "CLI"], limit=2, cursor=state["nextCursor"]))["pagination"]
         assert (following["total"], following["totalCapped"], following["page"]) == (3, True, 2)
 
+    async def test_what_is_known_to_be_plenty_reads_the_same_without_counting(
+        self, shop: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(scanning, "COUNTED_AT_MOST", 1)
+        asked: list[dict[str, str]] = [{"userId": "ann"}, {"origin": "SHOP", "outcome": "denied"}, {"origin": "SHOP"}]
+        first = [await listed(shop, limit="1", **query) for query in asked]
+        assert [page["pagination"]["totalCapped"] for page in first] == [True, False, True]
+        assert [await listed(shop, limit="1", **query) for query in asked] == first
+
 
 class TestDates:
     @pytest.fixture

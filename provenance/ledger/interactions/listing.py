@@ -138,9 +138,8 @@ async def _found(tx: ReadTx, catalogues: Catalogues, chosen: Criteria | None, wa
     if chosen is not None and chosen.impossible:
         return Found(ended=True, counted=True)
     narrow = chosen or Criteria()
-    way = await scanning.plan(tx, narrow, sees_platform=_whole_view(tx))
     test = None if narrow.where is None else WhereTest(tx, catalogues, narrow.where)
-    return await scanning.scan(tx, way, wanted, test)
+    return await scanning.find(tx, narrow, wanted, test, sees_platform=_whole_view(tx))
 
 
 def _total(found: Found, here: Cursor) -> tuple[int, bool]:

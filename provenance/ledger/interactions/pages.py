@@ -5,7 +5,6 @@ longer than running it. A stretch of an index is given by the keys right before 
 are the same wherever a page begins. As in `queries`, only the index that ORDER BY names can serve a statement.
 """
 
-from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -75,14 +74,11 @@ def key_of(row: Row[Any], way: Way) -> Key:
     return (row.occurred_at if way.by_date else 0, row.number)
 
 
-async def counted(tx: ReadTx, wanted: Sequence[Stretch], *, limit: int) -> list[int]:
-    """Count the rows of each stretch, up to ``limit``, out of its index alone."""
-    counts = []
-    for each in wanted:
-        statement = _count(each.column, each.partial)
-        found = await tx.driver_sql(statement, (tx.workspace_id, *each.before, *each.beyond, limit))
-        counts.append(int(found.scalar_one()))
-    return counts
+async def counted(tx: ReadTx, wanted: Stretch, *, limit: int) -> int:
+    """Count the rows of a stretch, up to ``limit``, out of its index alone."""
+    statement = _count(wanted.column, wanted.partial)
+    found = await tx.driver_sql(statement, (tx.workspace_id, *wanted.before, *wanted.beyond, limit))
+    return int(found.scalar_one())
 
 
 @cache

@@ -7,7 +7,7 @@ value soon.
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -272,14 +272,11 @@ async def gathered(
     return [(row.moment, row.number) for row in rows], rows[0].hits if rows else 0
 
 
-async def counted(tx: ReadTx, sources: Iterable[Source], *, limit: int) -> list[int]:
-    """Count the rows of each source, up to ``limit``, out of the indexes alone."""
-    counts = []
-    for source in sources:
-        numbers = _arms(tx, source, [_row.number], Way(newest_first=True), limit).subquery()
-        bounded = select(numbers.c.number).limit(limit).subquery()
-        counts.append(select(func.count()).select_from(bounded).scalar_subquery())
-    return list((await tx.execute(select(*counts))).one())
+async def counted(tx: ReadTx, source: Source, *, limit: int) -> int:
+    """Count the rows of a source, up to ``limit``, out of the indexes alone."""
+    numbers = _arms(tx, source, [_row.number], Way(newest_first=True), limit).subquery()
+    bounded = select(numbers.c.number).limit(limit).subquery()
+    return int((await tx.execute(select(func.count()).select_from(bounded))).scalar_one())
 
 
 _RESOURCES = """

@@ -17,7 +17,8 @@ from provenance.core.db import ReadTx
 from provenance.ledger.interactions import pages, queries
 from provenance.ledger.interactions.conditions import Term, spelt_out, terms
 from provenance.ledger.interactions.filters import Criteria
-from provenance.ledger.interactions.queries import Between, Candidate, Chunk, Everything, Key, Source, Way
+from provenance.ledger.interactions.plenty import Plenty
+from provenance.ledger.interactions.queries import Between, Candidate, Chunk, Everything, Holding, Key, Source, Way
 
 GATHERED_AT_MOST = 5_000
 COUNTED_AT_MOST = 10_000
@@ -27,11 +28,16 @@ BUDGET_SECONDS = 1.0
 _AMPLE = 2 * GATHERED_AT_MOST
 """More rows than a small set can have grown to since it was counted."""
 
+_FEW = 200
+"""So few rows that gathering them costs no more than counting others."""
+
 _FIRST_CHUNK = 200
 _LARGEST_CHUNK = 20_000
 _QUICK_SECONDS = 0.05
 _ROWS_AT_ONCE = 250
 _ROWS_A_SLICE = 50
+
+_plenty = Plenty()
 
 Test = Callable[[Sequence[Row[Any]]], Awaitable[Iterable[bool]]]
 """Tests a slice of rows by what SQL can't: the condition of ``where``."""
@@ -94,14 +100,34 @@ async def _smallest(tx: ReadTx, options: Sequence[Term], *, certain: bool) -> Te
     """Return the option with the fewest rows if they are few enough to be gathered; None to walk an index.
 
     With a single index in the order that is wanted (``certain``) there is nothing to choose, and nothing is
-    counted.
+    counted. Nor is it after an option that is small enough for anyone.
     """
-    if not options or (certain and len(options) == 1 and _walkable(options[0])):
+    if certain and len(options) == 1 and _walkable(options[0]):
         return None
-    sources = [term.source for term in options if term.source is not None]
-    counts = await queries.counted(tx, sources, limit=GATHERED_AT_MOST + 1)
-    fewest = min(range(len(counts)), key=counts.__getitem__)
-    return options[fewest] if counts[fewest] <= GATHERED_AT_MOST else None
+    best, fewest = None, GATHERED_AT_MOST + 1
+    for option in options:
+        assert option.source is not None
+        count = await _count(tx, option.source, GATHERED_AT_MOST + 1)
+        if count < fewest:
+            best, fewest = option, count
+        if fewest <= _FEW:
+            break
+    return best
+
+
+async def _count(tx: ReadTx, source: Source, limit: int) -> int:
+    """Count the rows of a source up to a limit, unless they are known to be as many."""
+    lasting = all(isinstance(arm, Holding) for arm in source)
+    if lasting and _plenty.holds(tx.workspace_id, source, limit):
+        return limit
+    stretch = pages.stretch(source)
+    if stretch is None:
+        count = await queries.counted(tx, source, limit=limit)
+    else:
+        count = await pages.counted(tx, stretch, limit=limit)
+    if lasting and count == limit:
+        _plenty.note(tx.workspace_id, source, limit)
+    return count
 
 
 class Wanted(NamedTuple):
@@ -133,6 +159,22 @@ class Found:
     ended: bool = False
     counted: bool = False
     records: Sequence[Row[Any]] | None = None
+
+
+async def find(tx: ReadTx, criteria: Criteria, wanted: Wanted, test: Test | None, *, sees_platform: bool) -> Found:
+    """Plan, then scan; matches that are known to be more than are ever counted are not counted again."""
+    chosen = await plan(tx, criteria, sees_platform=sees_platform)
+    asked, most = (criteria, sees_platform), COUNTED_AT_MOST + 1
+    if not wanted.counting or test is not None:
+        return await scan(tx, chosen, wanted, test)
+    if _plenty.holds(tx.workspace_id, asked, most):
+        found = await scan(tx, chosen, wanted._replace(counting=False), None)
+        found.matches = most
+        return found
+    found = await scan(tx, chosen, wanted, None)
+    if found.matches >= most:
+        _plenty.note(tx.workspace_id, asked, most)
+    return found
 
 
 async def scan(tx: ReadTx, chosen: Plan, wanted: Wanted, test: Test | None) -> Found:
@@ -175,18 +217,16 @@ async def _read_off(tx: ReadTx, chosen: Plan, way: Way, wanted: Wanted) -> Found
     found.last = found.keys[-1] if found.keys else wanted.after
     found.skipped, found.ended = wanted.skip, len(found.keys) < wanted.rows
     if wanted.counting:
-        await _count_off(tx, chosen, stretch, wanted, found)
+        await _count_off(tx, chosen, wanted, found)
     return found
 
 
-async def _count_off(tx: ReadTx, chosen: Plan, stretch: pages.Stretch | None, wanted: Wanted, found: Found) -> None:
+async def _count_off(tx: ReadTx, chosen: Plan, wanted: Wanted, found: Found) -> None:
     """Count what an index holds; a page that is not full, and not behind the end, has told already."""
     if found.ended and (found.keys or not wanted.skip):
         found.matches = wanted.skip + len(found.keys)
-    elif stretch is None:
-        [found.matches] = await queries.counted(tx, [chosen.source], limit=COUNTED_AT_MOST + 1)
     else:
-        [found.matches] = await pages.counted(tx, [stretch], limit=COUNTED_AT_MOST + 1)
+        found.matches = await _count(tx, chosen.source, COUNTED_AT_MOST + 1)
     found.counted = found.matches <= COUNTED_AT_MOST
 
 
