@@ -48,7 +48,9 @@ async def first_start(settings: Settings, ledger: Ledger) -> Credentials | None:
     email = settings.bootstrap_admin_email or "admin@localhost"
     async with ledger.db.housekeeping() as tx:
         await tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        if await workspace_queries.instance_workspace(tx) is not None:
+        started = await workspace_queries.instance_workspace(tx)
+        if started is not None:
+            await identity.adopt_people(tx, await ledger.keyring.within(tx.inside(started)))
             return None
         instance = await workspace.create_instance(tx)
         default = await workspace.create(tx, slug=DEFAULT_SLUG, name="Default")
@@ -74,10 +76,10 @@ def _chosen(settings: Settings) -> tuple[ApiKey, str]:
     key = ApiKey.chosen(sent.get_secret_value()) if sent else ApiKey.random()
     chosen = settings.bootstrap_admin_password
     password = chosen.get_secret_value() if chosen else random_letters(20)
-    if len(password) < identity.PASSWORD_LENGTH:
-        raise WeakPassword(
-            f"PROVENANCE_BOOTSTRAP_ADMIN_PASSWORD must have at least {identity.PASSWORD_LENGTH} characters."
-        )
+    try:
+        identity.ensure_strong(password)
+    except WeakPassword as error:
+        raise WeakPassword(f"PROVENANCE_BOOTSTRAP_ADMIN_PASSWORD: {error.detail}") from None
     return key, password
 
 

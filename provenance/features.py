@@ -28,6 +28,10 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/api/log": ("provenance.ledger.log.routes",),
     "/log": ("provenance.ledger.log.routes",),
     "/platform/queue": ("provenance.ledger.queue.routes",),
+    "/auth": (
+        "provenance.identity.sessions.routes",
+        "provenance.identity.totp.routes",
+    ),
 }
 """URL prefix → the modules whose ``router`` serves it."""
 
@@ -37,6 +41,13 @@ TABLES = (
     "provenance.ledger.log.tables",
     "provenance.workspace.tables",
     "provenance.identity.tables",
+    "provenance.identity.sessions.tables",
+    "provenance.identity.guessing.tables",
+    "provenance.identity.tickets.tables",
+    "provenance.identity.totp.tables",
+    "provenance.identity.passkeys.tables",
+    "provenance.identity.oidc.tables",
+    "provenance.identity.device.tables",
 )
 
 TASKS = ("provenance.ledger.fields.tasks",)

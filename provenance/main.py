@@ -19,7 +19,7 @@ from provenance.core.keyring import Keyring, load_master_key
 from provenance.core.routing import Route, install_error_rendering
 from provenance.core.settings import Settings
 from provenance.features import ROUTES
-from provenance.identity.service import KeyResolver
+from provenance.identity.running import Identity
 from provenance.ledger.interactions import hot
 from provenance.ledger.interactions.batch import BATCH_BODY_LIMIT
 from provenance.ledger.service import Ledger
@@ -35,7 +35,8 @@ def create_app(settings: Settings) -> Door:
     """
     assert settings.database_url is not None, "the command line resolves the database before it serves"
     ledger = Ledger(settings, settings.database_url)
-    authenticate = KeyResolver(ledger.db)
+    identity = Identity(settings, ledger)
+    authenticate = identity.authenticate
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -43,10 +44,12 @@ def create_app(settings: Settings) -> Door:
         keyring = Keyring(await load_master_key(settings.data_dir, ledger.db), ledger.db)
         ledger.use(keyring)
         app.state.first = await first_start(settings, ledger)
+        await identity.start()
         ledger.start(keyring)
         _settle_memory()
         log.info("serving", seconds=round(time.monotonic() - started, 3), first_start=app.state.first is not None)
         yield
+        await identity.stop()
         await ledger.stop()
         log.info("stopped")
 
@@ -61,7 +64,7 @@ def create_app(settings: Settings) -> Door:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # the door measures and logs, on both paths
     )
     app.state.settings, app.state.ledger, app.state.db = settings, ledger, ledger.db
-    app.state.authenticate = authenticate
+    app.state.identity, app.state.authenticate = identity, authenticate
     app.router.route_class = Route
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     app.state.routers = [operations.router, *feature_routers()]

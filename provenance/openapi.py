@@ -147,6 +147,7 @@ def _build(app: FastAPI) -> dict[str, Any]:
         schemas.pop(name, None)
     components["securitySchemes"] = {
         "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From POST /auth/login."},
         "queueToken": {"type": "http", "scheme": "bearer", "description": "From GET /platform/queue/config."},
     }
     for route in declared_routes(app):
@@ -168,8 +169,9 @@ def _complete(operation: dict[str, Any], route: APIRoute) -> None:
     responses = operation["responses"]
     responses.pop("422", None)
     if access is not None:
-        operation["security"] = [{"apiKey": []}]
-        operation["x-scope"] = access.scope.value
+        operation["security"] = [{"bearer": []}] if access.people_only else [{"apiKey": []}, {"bearer": []}]
+        if not access.people_only:
+            operation["x-scope"] = access.scope.value
         operation["x-role"] = access.role.name.lower()
     guarded = access is not None or "security" in operation
     for status in (*(("401", "403") if guarded else ()), "400", "404", "409", "413", "503"):

@@ -133,12 +133,14 @@ def permissions_document() -> str:
     for route in declared_routes(app):
         access = access_of(route.dependant)
         for method in sorted(route.methods or ()):
-            needs = ("open", "open") if access is None else (f"`{access.scope.value}`", access.role.name.lower())
+            scope = "open" if access is None else "people only" if access.people_only else f"`{access.scope.value}`"
+            needs = (scope, "open" if access is None else access.role.name.lower())
             rows.append((f"`{method} {route.path_format}`", f"`{route.operation_id}`", *needs))
     return _page(
         "Permissions",
-        "An API key needs the scope, a person the role or a higher one (viewer, editor, admin). `queue.push` "
-        "is open here because it takes the queue's own token instead of a key.",
+        "An API key needs the scope, a person the role or a higher one (viewer, editor, admin); no key passes where it "
+        "says people only. `queue.push` is open here because it takes the queue's own token instead of a key, and "
+        "the routes of `/auth` that are open ask for a password, a passkey or a token in their body.",
         _table(("Route", "Operation", "Scope", "Role"), rows),
     )
 

@@ -48,6 +48,8 @@ class Actor:
     """One authenticated caller in one workspace.
 
     ``id`` is what the ledger keeps as ``recordedBy``: a key's or a person's id, never a name or an address.
+    Of a person also the groups (such as ``approvers``), the session, and when its password, passkey or identity
+    provider was last asked for, in nanoseconds since the epoch: ``identity.access.person(fresh=True)`` reads that.
     """
 
     kind: Kind
@@ -56,6 +58,10 @@ class Actor:
     workspace: str = ""
     scopes: frozenset[str] = field(default_factory=frozenset)
     role: Role | None = None
+    groups: frozenset[str] = frozenset()
+    person: uuid.UUID | None = None
+    session: uuid.UUID | None = None
+    signed_in_at: int = 0
 
     def may(self, scope: Scope, role: Role) -> bool:
         """Tell whether a key with this scope, or a person of at least this role, may pass."""

@@ -41,7 +41,11 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address that the server listens on.")
     port: int = Field(default=7300, ge=0, le=65535, description="Port that the server listens on.")
-    instance_name: str = Field(default="provenance.local", description="Name of this installation in proofs.")
+    instance_name: str = Field(
+        default="provenance.local",
+        pattern=r"^[a-z0-9]([a-z0-9.:/-]*[a-z0-9])?$",
+        description="Name of this installation in proofs, such as audit.example.com. A log keeps the one it began with.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
         description="Least severity that is logged. Answered requests are logged at debug, refusals at info.",
@@ -78,4 +82,20 @@ class Settings(BaseSettings):
         default=256 * 1024 * 1024,
         ge=0,
         description="Free space of the data folder's disk under which writes are answered 503.",
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="Mail server, smtp://user:password@host:587 (STARTTLS where offered) or smtps://. "
+        "Unset: no mail is sent.",
+    )
+    mail_from: str = Field(default="provenance@localhost", description="Sender address of mails.")
+    fresh_login_minutes: int = Field(
+        default=15, ge=1, le=1440, description="How recent a sign-in must be for sensitive acts, in minutes."
+    )
+    oidc_issuer: str | None = Field(
+        default=None, description="OpenID Connect provider that people may sign in with. Unset: none."
+    )
+    oidc_client_id: str | None = Field(default=None, description="Our client id at the OpenID Connect provider.")
+    oidc_client_secret: SecretStr | None = Field(
+        default=None, description="Our client secret at the OpenID Connect provider; unset for a public client."
     )

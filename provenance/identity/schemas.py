@@ -1,4 +1,4 @@
-"""Keys as identity knows them, and the events that people and keys leave."""
+"""Keys and people as identity knows them, and the events they leave."""
 
 import re
 import uuid
@@ -6,10 +6,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 
-from provenance.core.ids import random_letters
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from provenance.core.actor import Actor, Kind, Role
+from provenance.core.ids import encode, random_letters
 from provenance.identity.errors import WeakKey
 
 _KEY = re.compile(r"pv_([A-Za-z0-9]{8,32})_([A-Za-z0-9]{32,128})", re.ASCII)
+SYSTEM = "system"
 
 
 class IdentityEvent(StrEnum):
@@ -18,6 +23,38 @@ class IdentityEvent(StrEnum):
     PERSON_CREATED = "person.created"
     KEY_CREATED = "api_key.created"
     KEY_REVOKED = "api_key.revoked"
+
+
+class AuthEvent(StrEnum):
+    """What can happen when people sign in and look after their account."""
+
+    LOGIN = "auth.login"
+    LOGIN_FAILED = "auth.login_failed"
+    LOGOUT = "auth.logout"
+    MFA_CHANGED = "auth.mfa_changed"
+    PASSWORD_RESET = "auth.password_reset"  # noqa: S105 — the name of an event
+    PASSKEY_CHANGED = "auth.passkey_changed"
+
+
+class MemberEvent(StrEnum):
+    """What can happen between a person and a workspace."""
+
+    INVITED = "member.invited"
+    JOINED = "member.joined"
+
+
+class Wire(BaseModel):
+    """A body of identity: snake_case here, camelCase on the wire."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class Status(StrEnum):
+    """Where a membership stands."""
+
+    INVITED = "invited"
+    ACTIVE = "active"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +106,52 @@ class StoredKey:
     digest: bytes = field(repr=False)
     scopes: frozenset[str]
     revoked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person as stored, with the sealed values opened. ``email`` is None once the person is erased."""
+
+    id: uuid.UUID
+    email: str | None = field(repr=False)
+    name: str | None = field(repr=False)
+    password_hash: str | None = field(repr=False)
+    created_at: int
+
+    @property
+    def wire_id(self) -> str:
+        """The id as rows and answers carry it, ``user_…``."""
+        return encode("user", self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A person's place in one workspace."""
+
+    workspace_id: uuid.UUID
+    slug: str
+    name: str
+    role: Role
+    groups: tuple[str, ...]
+    status: Status
+
+    @property
+    def wire_id(self) -> str:
+        """The workspace's id as it reads outside, ``ws_…``."""
+        return encode("ws", self.workspace_id)
+
+    def actor(self, person_id: uuid.UUID) -> Actor:
+        """Return the person as the actor of this workspace."""
+        return Actor(
+            Kind.PERSON,
+            encode("user", person_id),
+            self.workspace_id,
+            role=self.role,
+            groups=frozenset(self.groups),
+            person=person_id,
+        )
+
+
+def nobody(workspace_id: uuid.UUID) -> Actor:
+    """Return the actor of what happens before anyone is known, in the installation's workspace."""
+    return Actor(Kind.SYSTEM, SYSTEM, workspace_id)

@@ -1,47 +1,119 @@
-"""The verbs of identity that the ledger's first version needs: make people and keys, resolve a credential."""
+"""The verbs of people and keys, for the features that make, read and erase them."""
 
 import asyncio
-import hmac
-import time
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping
-from hashlib import sha256
+import uuid
+from collections.abc import Iterable
+from typing import Any
 
 from argon2 import PasswordHasher
 
 from provenance.audit import service as audit
-from provenance.core.actor import Actor, Kind, Role
-from provenance.core.db import Database, WriteTx
+from provenance.core.actor import Role
+from provenance.core.db import ReadTx, WriteTx
 from provenance.core.ids import encode, new_uuid
 from provenance.core.keyring import WorkspaceKeys
 from provenance.identity import queries
+from provenance.identity.device.queries import delete_of as delete_devices
 from provenance.identity.errors import WeakPassword
-from provenance.identity.schemas import ApiKey, IdentityEvent
+from provenance.identity.oidc.queries import delete_of as delete_links
+from provenance.identity.passkeys.queries import delete_of as delete_passkeys
+from provenance.identity.schemas import ApiKey, IdentityEvent, Person
+from provenance.identity.sealing import PersonKey
+from provenance.identity.sessions.queries import delete_of as delete_sessions
+from provenance.identity.tickets.queries import delete_of as delete_tickets
+from provenance.identity.totp.queries import delete_of as delete_codes
 
 PASSWORD_LENGTH = 12
-FRESH_SECONDS = 1.0
-REMEMBERED = 10_000
+PASSWORD_LIMIT = 256
 _EMAIL_PURPOSE = "person.email"
 
 
-async def create_person(tx: WriteTx, keys: WorkspaceKeys, *, email: str, password: str, role: Role) -> str:
-    """Make a person and a member of the transaction's workspace; return the ``user_…`` id.
+def folded(email: str) -> bytes:
+    """Return the form under which an address is found: without spaces around it, in lower case."""
+    return email.strip().lower().encode()
 
-    ``keys`` are the installation's: the address is stored sealed, and found by its MAC. Raises WeakPassword.
+
+def ensure_strong(password: str) -> None:
+    """Refuse a password that is too easy to guess, or too long to hash. Raises WeakPassword."""
+    if not PASSWORD_LENGTH <= len(password) <= PASSWORD_LIMIT:
+        raise WeakPassword(f"The password must have at least {PASSWORD_LENGTH} characters, {PASSWORD_LIMIT} at most.")
+    if len(set(password)) < 5:
+        raise WeakPassword("The password must have at least 5 different characters.")
+
+
+async def create_person(tx: WriteTx, keys: WorkspaceKeys, *, email: str, password: str, role: Role) -> str:
+    """Make a person and an active member of the transaction's workspace; return the ``user_…`` id.
+
+    ``keys`` are the installation's: the address is found by its MAC. Raises WeakPassword.
     """
-    if len(password) < PASSWORD_LENGTH:
-        raise WeakPassword(f"The password must have at least {PASSWORD_LENGTH} characters.")
+    ensure_strong(password)
+    hashed = await asyncio.to_thread(PasswordHasher().hash, password)
+    person_id = await add_person(tx, keys, email=email, password_hash=hashed)
+    await queries.insert_member(tx, person_id, role.name.lower())
+    return encode("user", person_id)
+
+
+async def add_person(
+    tx: WriteTx, keys: WorkspaceKeys, *, email: str, name: str | None = None, password_hash: str | None = None
+) -> uuid.UUID:
+    """Store a person with a key of their own; without a password they can't sign in by one yet."""
     person_id = new_uuid()
-    address = email.strip()
+    own = PersonKey.random(person_id)
     await queries.insert_person(
         tx,
         person_id,
-        email_sealed=keys.seal(_EMAIL_PURPOSE, address.encode()),
-        email_digest=keys.mac(_EMAIL_PURPOSE, address.lower().encode()),
-        password_hash=await asyncio.to_thread(PasswordHasher().hash, password),
+        own.wrap(keys),
+        email_sealed=own.seal("email", email.strip().encode()),
+        email_digest=keys.mac(_EMAIL_PURPOSE, folded(email)),
+        name_sealed=None if name is None else own.seal("name", name.encode()),
+        password_hash=password_hash,
     )
-    await queries.insert_member(tx, person_id, role.name.lower())
-    return encode("user", person_id)
+    return person_id
+
+
+async def person_by_id(tx: ReadTx, keys: WorkspaceKeys, person_id: uuid.UUID) -> Person | None:
+    """Return a living person by id, name and address opened; None when there is none."""
+    return _opened(keys, await queries.person_row(tx, person_id=person_id))
+
+
+async def person_by_email(tx: ReadTx, keys: WorkspaceKeys, email: str) -> Person | None:
+    """Return a living person by their address, whatever its case; None when there is none."""
+    return _opened(keys, await queries.person_row(tx, digest=keys.mac(_EMAIL_PURPOSE, folded(email))))
+
+
+async def person_key(tx: ReadTx, keys: WorkspaceKeys, person_id: uuid.UUID) -> PersonKey | None:
+    """Return the key of a living person's own, to seal what is theirs; None when there is no such person."""
+    row = await queries.person_row(tx, person_id=person_id)
+    return None if row is None else PersonKey.unwrap(keys, person_id, row.wrapped)
+
+
+async def rename_person(tx: WriteTx, keys: WorkspaceKeys, person_id: uuid.UUID, name: str) -> None:
+    """Set a person's name."""
+    own = await person_key(tx, keys, person_id)
+    if own is not None:
+        await queries.set_columns(tx, person_id, name_sealed=own.seal("name", name.encode()))
+
+
+async def erase_person(tx: WriteTx, person_id: uuid.UUID) -> bool:
+    """Destroy everything that names a person, and every way to sign in as them; tell whether they were there.
+
+    Rows of the ledger keep the ``user_…`` id, which points to nobody from now on. The caller records it: only the
+    caller knows why. Signed-in processes refuse the person within a second.
+    """
+    for delete in (delete_sessions, delete_tickets, delete_codes, delete_passkeys, delete_links, delete_devices):
+        await delete(tx, person_id)
+    await queries.end_memberships(tx, person_id)
+    return await queries.blank_person(tx, person_id)
+
+
+async def adopt_people(tx: WriteTx, keys: WorkspaceKeys) -> int:
+    """Give people of an earlier version a key of their own, and seal their address under it; return how many."""
+    rows = await queries.people_without_key(tx)
+    for row in rows:
+        own = PersonKey.random(row.id)
+        address = keys.open(_EMAIL_PURPOSE, row.email_sealed)
+        await queries.give_key(tx, row.id, own.wrap(keys), own.seal("email", address))
+    return len(rows)
 
 
 async def create_key(tx: WriteTx, key: ApiKey, *, name: str, scopes: Iterable[str], created_by: str) -> None:
@@ -56,58 +128,10 @@ def record_first(tx: WriteTx, person: str, key: ApiKey, scopes: Iterable[str]) -
     audit.record(tx, IdentityEvent.KEY_CREATED, f"key_{key.id}", data, risk=audit.Risk.HIGH)
 
 
-class KeyResolver:
-    """Resolves the credential of a request to an actor; what it knows is at most a second old.
-
-    Remembered by a hash of the credential, so that no key lies in this process's memory longer than its request.
-    """
-
-    def __init__(self, db: Database) -> None:
-        """Take the database that holds the keys."""
-        self._db = db
-        self._known: OrderedDict[bytes, tuple[float, Actor]] = OrderedDict()
-        self._asking: dict[bytes, asyncio.Task[Actor | None]] = {}
-
-    async def __call__(self, headers: Mapping[bytes, bytes]) -> Actor | None:
-        """Return the actor of an ``x-api-key`` header, or None."""
-        sent = headers.get(b"x-api-key")
-        if sent is None:
-            return None
-        actor = self.remembered(headers)
-        if actor is not None:
-            return actor
-        remembered = sha256(sent).digest()
-        asking = self._asking.get(remembered)
-        if asking is None:  # requests that come together share one look-up
-            asking = self._asking[remembered] = asyncio.ensure_future(self._renew(remembered, sent))
-            asking.add_done_callback(lambda _: self._asking.pop(remembered, None))
-        return await asyncio.shield(asking)
-
-    def remembered(self, headers: Mapping[bytes, bytes]) -> Actor | None:
-        """Return the actor of an ``x-api-key`` header if it is known without asking."""
-        sent = headers.get(b"x-api-key")
-        known = None if sent is None else self._known.get(sha256(sent).digest())
-        return known[1] if known is not None and time.monotonic() - known[0] < FRESH_SECONDS else None
-
-    async def _renew(self, remembered: bytes, sent: bytes) -> Actor | None:
-        asked = time.monotonic()
-        actor = await self._look_up(sent)
-        if actor is None:
-            self._known.pop(remembered, None)
-            return None
-        self._known[remembered] = (asked, actor)
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-        return actor
-
-    async def _look_up(self, sent: bytes) -> Actor | None:
-        key = ApiKey.parse(sent.decode("latin-1"))
-        if key is None:
-            return None
-        async with self._db.housekeeping() as tx:
-            stored = await queries.key_by_id(tx, key.id)
-        # The comparison runs also for an unknown id, so that the time tells nothing of which ids exist.
-        same = hmac.compare_digest(key.digest, stored.digest if stored else bytes(32))
-        if stored is None or not same or stored.revoked:
-            return None
-        return Actor(Kind.KEY, f"key_{key.id}", stored.workspace_id, scopes=stored.scopes)
+def _opened(keys: WorkspaceKeys, row: Any) -> Person | None:
+    if row is None:
+        return None
+    own = PersonKey.unwrap(keys, row.id, row.wrapped)
+    name = None if row.name_sealed is None else own.open("name", row.name_sealed).decode()
+    email = own.open("email", row.email_sealed).decode()
+    return Person(row.id, email, name, row.password_hash, row.created_at)

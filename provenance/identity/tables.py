@@ -1,8 +1,13 @@
-"""Tables of identity: people, memberships, API keys. Names and addresses are stored sealed."""
+"""Tables of people, memberships and API keys. Names and addresses are sealed under a key of the person's own.
+
+A change that takes power away (a key revoked, a member changed, a session ended, a person erased) raises
+``auth_epoch`` by a trigger, so that no caller can forget it and a change by hand counts as well.
+"""
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     LargeBinary,
@@ -11,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 
 from provenance.core.db import metadata
@@ -19,10 +25,19 @@ people = Table(
     "people",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("email_sealed", LargeBinary, nullable=False),
-    Column("email_digest", LargeBinary, nullable=False, unique=True, comment="MAC of the folded address"),
-    Column("password_hash", Text, nullable=False),
+    Column("email_sealed", LargeBinary, comment="null once the person is erased"),
+    Column("email_digest", LargeBinary, unique=True, comment="MAC of the folded address"),
+    Column("name_sealed", LargeBinary),
+    Column("password_hash", Text, comment="argon2id; null while the person has none"),
     Column("created_at", BigInteger, nullable=False),
+    Column("erased_at", BigInteger),
+)
+
+person_keys = Table(
+    "person_keys",
+    metadata,
+    Column("person_id", Uuid, ForeignKey("people.id"), primary_key=True),
+    Column("wrapped", LargeBinary, nullable=False, comment="sealed by the installation's keyring"),
 )
 
 members = Table(
@@ -31,7 +46,10 @@ members = Table(
     Column("workspace_id", Uuid, ForeignKey("workspaces.id"), nullable=False),
     Column("person_id", Uuid, ForeignKey("people.id"), nullable=False),
     Column("role", Text, nullable=False),
-    Column("joined_at", BigInteger, nullable=False),
+    Column("joined_at", BigInteger, nullable=False, comment="when invited, until the invitation is accepted"),
+    Column("groups", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("status", Text, nullable=False, server_default="active", comment="invited, active or erased"),
+    Column("last_seen_at", BigInteger),
     PrimaryKeyConstraint("workspace_id", "person_id"),
 )
 
@@ -48,4 +66,11 @@ api_keys = Table(
     Column("revoked_at", BigInteger),
     PrimaryKeyConstraint("workspace_id", "id"),
     UniqueConstraint("id"),
+)
+
+auth_epoch = Table(
+    "auth_epoch",
+    metadata,
+    Column("single", Boolean, primary_key=True, comment="true: the table has one row"),
+    Column("epoch", BigInteger, nullable=False),
 )

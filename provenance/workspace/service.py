@@ -1,7 +1,9 @@
 """The verbs of workspaces."""
 
+import uuid
+
 from provenance.audit import service as audit
-from provenance.core.db import WriteTx
+from provenance.core.db import ReadTx, WriteTx
 from provenance.core.ids import new_uuid
 from provenance.ledger.service import open_ledger
 from provenance.workspace import queries
@@ -27,6 +29,13 @@ async def create(tx: WriteTx, *, slug: str, name: str) -> Workspace:
 async def create_instance(tx: WriteTx) -> Workspace:
     """Make the workspace that holds the installation's own events."""
     return await _insert(tx, slug=INSTANCE_SLUG, name="Installation", instance=True)
+
+
+async def instance_id(tx: ReadTx) -> uuid.UUID:
+    """Return the id of the workspace that holds the installation's own events; the first start makes it."""
+    found = await queries.instance_workspace(tx)
+    assert found is not None, "the first start comes before anything that asks"
+    return found
 
 
 async def _insert(tx: WriteTx, *, slug: str, name: str, instance: bool) -> Workspace:

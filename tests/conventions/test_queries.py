@@ -16,6 +16,8 @@ PACKAGE = ROOT / "provenance"
 WIDE = {
     "identity/queries.py:key_by_id": "a key names no workspace; it is found by its own id and tells its workspace",
     "ledger/log/queries.py:published": "outsiders name an origin; it tells whose log it is, and what they may see",
+    "identity/queries.py:memberships_of": "a person's places, in whatever workspaces they are",
+    "identity/queries.py:end_memberships": "an erased person is erased everywhere",
     "core/keyring.py:load_master_key": "asks which master keys wrapped anything, of the whole installation",
 }
 """Functions that read over workspaces on purpose, and why."""

@@ -24,6 +24,10 @@ PUBLIC = {
     "operations.docs": "the API's own description",
     "operations.errors": "the API's own description",
     "queue.push": "checks the queue token itself",
+    "auth.login": "nobody is signed in yet",
+    "auth.refresh": "the refresh token is the credential",
+    "auth.logout": "the refresh token or the access token is the credential, and neither answers the same",
+    "auth.jwks": "public keys",
     "log.published": "shows only what a workspace publishes of its log",
 }
 """Routes that declare no scope, and why."""

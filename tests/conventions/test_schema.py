@@ -23,6 +23,18 @@ from provenance.migrate import config, head
 OF_THE_INSTALLATION = {
     "workspaces": "the workspaces themselves",
     "people": "a person may belong to several workspaces",
+    "person_keys": "of people",
+    "sessions": "of people, who may switch the workspace",
+    "refresh_tokens": "of sessions",
+    "tickets": "of people, and of those who are nobody yet",
+    "totp_secrets": "of people",
+    "recovery_codes": "of people",
+    "passkeys": "of people",
+    "oidc_links": "of people",
+    "device_requests": "of devices that nobody approved yet",
+    "guesses": "at accounts, and from addresses",
+    "signing_keys": "sign for every workspace",
+    "auth_epoch": "one number, which every process polls",
 }
 """Tables that belong to no workspace, and why."""
 

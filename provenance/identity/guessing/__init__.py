@@ -1,0 +1,1 @@
+"""Guesses at passwords and codes, counted in the database, each slower than the one before."""

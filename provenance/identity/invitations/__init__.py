@@ -1,0 +1,1 @@
+"""Invitations: the making side for members, the accepting side for the invited."""

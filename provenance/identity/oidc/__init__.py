@@ -1,0 +1,1 @@
+"""Sign-on through an OpenID Connect provider: code flow with PKCE."""

@@ -1,0 +1,1 @@
+"""Passwords: hashing, changing, and the mailed way back in."""
