@@ -74,6 +74,7 @@ def create_app(settings: Settings) -> Door:
     door = Door(
         app,
         hot=hot.handlers(ledger, authenticate) if settings.hot_dispatch else {},
+        express=hot.express_handlers(ledger, authenticate.remembered) if settings.hot_dispatch else {},
         body_limits={"/api/interactions/batch": BATCH_BODY_LIMIT},
         around=_cors(settings.cors_origins) if settings.cors_origins else None,
     )

@@ -16,8 +16,8 @@ import uvicorn
 from provenance.core.actor import Scope
 from provenance.core.db import asyncpg_dsn
 from provenance.core.door import Door
+from provenance.core.express import ExpressProtocol
 from provenance.core.ids import random_letters
-from provenance.core.one_write import OneWriteProtocol
 from provenance.core.settings import Settings
 from provenance.identity import service as identity
 from provenance.identity.schemas import ApiKey
@@ -95,7 +95,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         door,
         port=0,
         loop="none",
-        http=OneWriteProtocol,
+        http=ExpressProtocol,
         ws="none",
         access_log=False,
         log_config=None,

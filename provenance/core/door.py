@@ -30,10 +30,13 @@ Send = Callable[[Message], Awaitable[None]]
 
 App = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
 BODY_LIMIT = 256 * 1024
+ZIP_FROM, ZIP_LEVEL = 2_048, 5
+"""Bytes from which an answer is compressed for those who take it so, and how hard."""
 CLIENT_CLOSED = 499
 """What the figures and the log call a request whose client went away; nothing is sent."""
 _SLASHES = re.compile(rb"/{2,}")
-_GUARD_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+JSON_TYPE, PROBLEM_TYPE = b"application/json", b"application/problem+json"
+GUARD_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,11 @@ class Answer:
 
 HotHandler = Callable[[Exchange], Awaitable[Answer]]
 
+Settle = Callable[[Answer | BaseException], None]
+"""Called once with what is to be answered."""
+ExpressHandler = Callable[[Exchange, Settle], bool]
+"""Takes an exchange without waiting for anything, and settles it now or later; or says no, and nothing happened."""
+
 
 async def admit(exchange: Exchange, access: Access, authenticate: Authenticate) -> Actor:
     """Return who is calling when they may pass.
@@ -122,15 +130,18 @@ class Door:
         *,
         hot: Mapping[tuple[str, str], HotHandler],
         body_limits: Mapping[str, int],
+        express: Mapping[bytes, ExpressHandler] | None = None,
         around: Callable[[App], App] | None = None,
     ) -> None:
         """Take the framework's application, the hot handlers by (method, path), and limits unlike the usual one.
 
-        ``around`` wraps both paths, such as CORS for browsers.
+        ``express`` are handlers of posts by path, which the protocol asks first (see `provenance.core.express`).
+        ``around`` wraps every path, such as CORS for browsers; with it there is no express.
         """
+        self.express = express if express is not None and around is None else {}
         self._app = app
         self._inner: App = self._dispatch if around is None else around(self._dispatch)
-        self._zipped = GZipMiddleware(self._inner, minimum_size=2048, compresslevel=5)
+        self._zipped = GZipMiddleware(self._inner, minimum_size=ZIP_FROM, compresslevel=ZIP_LEVEL)
         self._straight = around is None
         self._hot = hot
         self._body_limits = body_limits
@@ -229,7 +240,7 @@ class _Visit:
             self.status = message["status"]
             message["headers"] = [
                 *message.get("headers", ()),
-                *_GUARD_HEADERS,
+                *GUARD_HEADERS,
                 (b"x-request-id", self.exchange.request_id.encode()),
             ]
         await self._send(message)
@@ -241,27 +252,46 @@ class _Visit:
         await _send_problem(self.send, problem, self.exchange.request_id)
 
     async def crash(self, error: Exception) -> None:
-        log.error("request_failed", request_id=self.exchange.request_id, path=self.exchange.path, exc_info=error)
+        problem = problem_of(error, self.exchange)
         if not self.status:
-            await self.refuse(Problem("The server failed; the request id finds the cause in its log."))
+            await self.refuse(problem)
 
     def close(self) -> None:
-        exchange, seconds = self.exchange, time.perf_counter() - self.started
         route = self._scope.get("route_path") or _route_template(self._scope)
-        REQUESTS.observe(exchange.method if exchange.method in _METHODS else "OTHER", route, self.status, seconds)
-        if self.status < 400 and not log.is_enabled_for(logging.DEBUG):
-            return
-        write = log.error if self.status >= 500 else log.info if self.status >= 400 else log.debug
-        write(
-            "request",
-            method=exchange.method,
-            path=exchange.path,
-            status=self.status,
-            millis=round(seconds * 1000, 2),
-            request_id=exchange.request_id,
-            actor=exchange.actor.id if exchange.actor else None,
-            code=self._problem or self._scope.get("problem_code"),
-        )
+        code = self._problem or self._scope.get("problem_code")
+        account(self.exchange, route, self.status, self.started, code)
+
+
+def account(exchange: Exchange, route: str, status: int, started: float, code: str | None) -> None:
+    """Count an answered request, and log it: refusals and failures always, the rest for those who look closely."""
+    seconds = time.perf_counter() - started
+    REQUESTS.observe(exchange.method if exchange.method in _METHODS else "OTHER", route, status, seconds)
+    if status < 400 and not log.is_enabled_for(logging.DEBUG):
+        return
+    write = log.error if status >= 500 else log.info if status >= 400 else log.debug
+    write(
+        "request",
+        method=exchange.method,
+        path=exchange.path,
+        status=status,
+        millis=round(seconds * 1000, 2),
+        request_id=exchange.request_id,
+        actor=exchange.actor.id if exchange.actor else None,
+        code=code,
+    )
+
+
+def problem_of(error: BaseException, exchange: Exchange) -> Problem:
+    """Return what a client is told of an error; one that is not a Problem is logged, and stays inside."""
+    if isinstance(error, Problem):
+        return error
+    log.error("request_failed", request_id=exchange.request_id, path=exchange.path, exc_info=error)
+    return Problem("The server failed; the request id finds the cause in its log.")
+
+
+def problem_headers(problem: Problem) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers that a problem brings."""
+    return tuple((name.lower().encode(), value.encode()) for name, value in problem.headers.items())
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -308,8 +338,8 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 async def _send_problem(send: Send, problem: Problem, request_id: str) -> None:
-    headers = tuple((name.lower().encode(), value.encode()) for name, value in problem.headers.items())
-    await send_json(send, problem.status, problem.body(request_id), headers, b"application/problem+json")
+    headers = problem_headers(problem)
+    await send_json(send, problem.status, problem.body(request_id), headers, PROBLEM_TYPE)
 
 
 async def send_json(
@@ -317,7 +347,7 @@ async def send_json(
     status: int,
     body: bytes,
     headers: tuple[tuple[bytes, bytes], ...] = (),
-    content_type: bytes = b"application/json",
+    content_type: bytes = JSON_TYPE,
 ) -> None:
     """Send one complete JSON answer."""
     start = [(b"content-length", str(len(body)).encode()), (b"content-type", content_type), *headers]

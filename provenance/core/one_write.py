@@ -26,6 +26,13 @@ class JoinedWrites(asyncio.Transport):
             self._call_soon(self._flush)
         self._parts.append(data)
 
+    def write_whole(self, data: bytes) -> None:
+        """Write a whole answer without waiting for the end of the turn."""
+        if self._parts:
+            self._parts.append(data)
+        else:
+            self._transport.write(data)
+
     def _flush(self) -> None:
         if self._parts:
             joined = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)

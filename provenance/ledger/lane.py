@@ -34,11 +34,15 @@ class LaneFull(Unavailable):
     code = "ledger_busy"
 
 
+Settle = Callable[[list[Verdict] | BaseException], None]
+"""Called once, after the commit or when there will be none: a verdict per entry, or why there is none."""
+
+
 @dataclass(slots=True)
 class _Job:
     entries: list[Entry]
     all_or_nothing: bool
-    answer: asyncio.Future[list[Verdict]]
+    settle: Settle
     size: int
 
 
@@ -88,26 +92,38 @@ class Lane:
 
     async def one(self, entry: Entry) -> Verdict:
         """Append one entry with whatever else is waiting. Raises LaneFull, DiskFull, DatabaseUnavailable, Invalid."""
-        return (await self._enter(self._singles, [entry], all_or_nothing=False))[0]
+        return (await self._entered(self._singles, [entry], all_or_nothing=False))[0]
+
+    def one_soon(self, entry: Entry, settle: Settle) -> None:
+        """Append one entry as `one` does, and call ``settle`` instead of waiting. Raises LaneFull, DiskFull."""
+        self._enter(self._singles, _Job([entry], False, settle, entry.size))
 
     async def many(self, entries: list[Entry], *, all_or_nothing: bool) -> list[Verdict]:
         """Append a batch in a transaction of its own. Raises LaneFull, DatabaseUnavailable, Invalid."""
-        return await self._enter(self._batches, entries, all_or_nothing=all_or_nothing)
+        return await self._entered(self._batches, entries, all_or_nothing=all_or_nothing)
 
-    async def _enter(self, queue: deque[_Job], entries: list[Entry], *, all_or_nothing: bool) -> list[Verdict]:
+    async def _entered(self, queue: deque[_Job], entries: list[Entry], *, all_or_nothing: bool) -> list[Verdict]:
+        answer: asyncio.Future[list[Verdict]] = asyncio.get_running_loop().create_future()
+
+        def settle(outcome: list[Verdict] | BaseException) -> None:
+            if answer.done():  # nobody waits any more
+                return
+            if isinstance(outcome, BaseException):
+                answer.set_exception(outcome)
+            else:
+                answer.set_result(outcome)
+
+        self._enter(queue, _Job(entries, all_or_nothing, settle, sum([entry.size for entry in entries])))
+        return await answer
+
+    def _enter(self, queue: deque[_Job], job: _Job) -> None:
         self._guard.ensure()
-        size = entries[0].size if len(entries) == 1 else sum([entry.size for entry in entries])
-        job = _Job(entries, all_or_nothing, asyncio.get_running_loop().create_future(), size)
-        full = (
-            self._waiting_entries + len(entries) > self._max_entries or self._waiting_bytes + job.size > self._max_bytes
-        )
-        if self._closing or full:
+        entries, size = self._waiting_entries + len(job.entries), self._waiting_bytes + job.size
+        if self._closing or entries > self._max_entries or size > self._max_bytes:
             raise LaneFull("The ledger is taking in more than it can commit. Send it again in a second.")
-        self._waiting_entries += len(entries)
-        self._waiting_bytes += job.size
+        self._waiting_entries, self._waiting_bytes = entries, size
         queue.append(job)
         self._arrived.set()
-        return await job.answer
 
     async def _write(self) -> None:
         while True:
@@ -138,13 +154,11 @@ class Lane:
             problem = problem_of(error)
             if problem is None:
                 log.error("lane_failed", exc_info=error)
-            self._settle(jobs, problem or error)
+            self._refuse(jobs, problem or error)
             return
         at = 0
         for job in jobs:
-            self._leave(job)
-            if not job.answer.done():
-                job.answer.set_result(found[at : at + len(job.entries)])
+            self._settle(job, found[at : at + len(job.entries)])
             at += len(job.entries)
         self._committed(entries)
 
@@ -152,21 +166,23 @@ class Lane:
         """Find the job whose data the database refuses; the others of its group are not to suffer."""
         if len(jobs) == 1:
             log.error("entry_refused", exc_info=error)
-            self._settle(jobs, Invalid("The database can't store a value of this request.", code="unstorable"))
+            self._refuse(jobs, Invalid("The database can't store a value of this request.", code="unstorable"))
             return
         half = len(jobs) // 2
         await self._commit(jobs[:half])
         await self._commit(jobs[half:])
 
-    def _settle(self, jobs: list[_Job], error: Exception) -> None:
+    def _refuse(self, jobs: list[_Job], error: Exception) -> None:
         for job in jobs:
-            self._leave(job)
-            if not job.answer.done():
-                job.answer.set_exception(error)
+            self._settle(job, error)
 
-    def _leave(self, job: _Job) -> None:
+    def _settle(self, job: _Job, outcome: list[Verdict] | BaseException) -> None:
         self._waiting_entries -= len(job.entries)
         self._waiting_bytes -= job.size
+        try:
+            job.settle(outcome)
+        except Exception as error:  # one answer that fails must not keep the others of its group waiting
+            log.error("answer_failed", exc_info=error)
 
     async def _append(self, entries: list[Entry], *, all_or_nothing: bool) -> list[Verdict]:
         """Append, and find out what became of it when the connection is lost on the way."""

@@ -46,7 +46,7 @@ def serve(settings: Settings) -> int:
     """
     import uvicorn
 
-    from provenance.core.one_write import OneWriteProtocol
+    from provenance.core.express import ExpressProtocol
     from provenance.main import create_app
 
     if not wait_at_gate():
@@ -58,7 +58,7 @@ def serve(settings: Settings) -> int:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=OneWriteProtocol,
+        http=ExpressProtocol,
         ws="websockets-sansio" if find_spec("websockets") else "none",
         lifespan="on",
         access_log=False,

@@ -4,18 +4,19 @@ A submission whose words are all known and used goes through the lane and shares
 word takes the cold way once: a transaction that makes the word and appends, so that a refused one leaves neither.
 """
 
+import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import select
 
 from provenance.core.actor import Actor
 from provenance.core.db import ReadTx
-from provenance.core.door import Answer, Exchange
-from provenance.core.errors import Invalid
+from provenance.core.door import Answer, Exchange, Settle
+from provenance.core.errors import Invalid, Unavailable
 from provenance.core.ids import new_uuid_text
 from provenance.core.routing import admitted_body
 from provenance.ledger import appending
@@ -40,14 +41,6 @@ class Source(NamedTuple):
     actor: Actor
     ip: str | None
     user_agent: str | None
-
-
-class Recorded(NamedTuple):
-    """A recorded entry: what became of it, and the columns as stored (of the first one when it is a repeat)."""
-
-    verdict: Verdict
-    columns: Columns
-    catalogue: Catalogue
 
 
 def source_of(exchange: Exchange) -> Source:
@@ -91,12 +84,68 @@ async def submit(ledger: Ledger, source: Source, canonical: bytes, headers: Head
     Raises Invalid, IdempotencyConflict, and what the lane raises.
     """
     submission = reading.read(canonical, headers)
-    recorded = await _record_one(ledger, source, submission)
-    body = render(recorded.verdict.number, recorded.columns, recorded.catalogue)
-    return Answer(201 if recorded.verdict.created else 200, body)
+    entry, verdict, catalogue = await _record_one(ledger, source, submission)
+    return await _answer(ledger, source, submission, entry, verdict, catalogue)
 
 
-async def _record_one(ledger: Ledger, source: Source, submission: Submission) -> Recorded:
+def submit_soon(ledger: Ledger, exchange: Exchange, settle: Settle) -> bool:
+    """Record one interaction as `create` does, if nothing has to be waited for but the commit.
+
+    False when something has to be (a catalogue to be read, a new word to be made, a corrected entry to be found), or
+    a word is refused; nothing has happened then.
+    """
+    source = source_of(exchange)
+    workspace_id = source.actor.workspace_id
+    catalogue, keys = ledger.catalogues.remembered(workspace_id), ledger.keyring.cached(workspace_id)
+    if catalogue is None or keys is None:
+        return False
+    try:
+        submission = reading.read(admitted_body(exchange), headers_of(exchange))
+    except Invalid as problem:
+        settle(problem)
+        return True
+    try:
+        words = reading.resolve(submission.body, catalogue)
+    except Invalid:
+        return False  # what is remembered may be a second old; the other way asks again
+    if not words.settled or submission.corrects:
+        return False
+    entry = seal(draft_of(source, submission, words, catalogue), keys)
+
+    def appended(outcome: list[Verdict] | BaseException) -> None:
+        if isinstance(outcome, BaseException):
+            settle(outcome)
+        elif outcome[0].created:
+            settle(Answer(201, render(outcome[0].number, entry.columns, catalogue)))
+        else:
+            _settle_later(settle, _answer(ledger, source, submission, entry, outcome[0], catalogue))
+
+    try:
+        ledger.lane.one_soon(entry, appended)
+    except Unavailable as problem:
+        settle(problem)
+    return True
+
+
+_answering: set[asyncio.Task[None]] = set()
+
+
+def _settle_later(settle: Settle, answer: Coroutine[Any, Any, Answer]) -> None:
+    """Settle with an answer that has to be waited for."""
+
+    async def wait() -> None:
+        try:
+            outcome: Answer | BaseException = await answer
+        except BaseException as error:
+            outcome = error
+        settle(outcome)
+
+    task = asyncio.create_task(wait())
+    _answering.add(task)  # the event loop itself holds tasks by weak references
+    task.add_done_callback(_answering.discard)
+
+
+async def _record_one(ledger: Ledger, source: Source, submission: Submission) -> tuple[Entry, Verdict, Catalogue]:
     workspace_id = source.actor.workspace_id
     vocabulary = await Vocabulary.of(ledger, workspace_id)
     words = await vocabulary.resolve(submission.body)
@@ -105,15 +154,21 @@ async def _record_one(ledger: Ledger, source: Source, submission: Submission) ->
     if words.settled:
         keys = ledger.keyring.cached(workspace_id) or await ledger.keyring.of(workspace_id)
         entry = seal(draft_of(source, submission, words, vocabulary.catalogue), keys)
-        verdict, catalogue = await ledger.lane.one(entry), vocabulary.catalogue
-    else:
-        [(verdict, entry)], catalogue = await record_cold(ledger, source, [submission], whole=True)
+        return entry, await ledger.lane.one(entry), vocabulary.catalogue
+    [(verdict, entry)], catalogue = await record_cold(ledger, source, [submission], whole=True)
+    return entry, verdict, catalogue
+
+
+async def _answer(
+    ledger: Ledger, source: Source, submission: Submission, entry: Entry, verdict: Verdict, catalogue: Catalogue
+) -> Answer:
+    """Answer with the row that was recorded, or the one that was repeated. Raises IdempotencyConflict."""
     if verdict.created:
-        return Recorded(verdict, entry.columns, catalogue)
+        return Answer(201, render(verdict.number, entry.columns, catalogue))
     first = await _first(ledger, source.actor, verdict.number)
     if verdict.conflicts:
         raise IdempotencyConflict(differing(entry.columns, submission, first))
-    return Recorded(verdict, first, await ledger.catalogues.of(workspace_id))
+    return Answer(200, render(verdict.number, first, await ledger.catalogues.of(source.actor.workspace_id)))
 
 
 async def record_cold(
