@@ -29,7 +29,7 @@ from provenance.ledger.traces.tree import Forest, Span
 MAX_UNITS = 1_000
 MAX_ROWS = 10_000
 MAX_VISITS = 50_000
-MAX_SUMMED = 50_000
+MAX_SUMMED = 20_000
 MAX_USERS = 1_000
 MAX_CONTENT_BYTES = 16 * 1024 * 1024
 
@@ -137,8 +137,9 @@ async def read(tx: ReadTx, catalogues: Catalogues, keys: WorkspaceKeys, asked: A
         here = cursors.read(keys, bound_to, asked.cursor)
     units_before, rows_before = here.at
     found = await traced(tx, asked.id, before=units_before)
-    total, capped = (here.total, here.capped) if here.total is not None else await _count(tx, found)
-    numbers = await queries.numbers(tx, found.units, before=rows_before, limit=asked.limit + 1)
+    reach = asked.limit if here.total is not None else MAX_ROWS  # the first page counts as well
+    numbers = await queries.numbers(tx, found.units, before=rows_before, limit=reach + 1)
+    total, capped = (here.total, here.capped) if here.total is not None else _total(found, len(numbers))
     records = await _within_bytes(tx, numbers[: asked.limit])
     at = None
     if len(records) < len(numbers):
@@ -152,8 +153,8 @@ async def read(tx: ReadTx, catalogues: Catalogues, keys: WorkspaceKeys, asked: A
     return Part(found, spans, here.page, total, capped, next_cursor)
 
 
-async def _count(tx: ReadTx, found: Traced) -> tuple[int, bool]:
-    counted = len(await queries.numbers(tx, found.units, before=0, limit=MAX_ROWS + 1))
+def _total(found: Traced, counted: int) -> tuple[int, bool]:
+    """Return how many rows a trace has, and whether there are, or may be, more than that."""
     return min(counted, MAX_ROWS), counted > MAX_ROWS or found.resumes > 0
 
 
