@@ -25,7 +25,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/api/timeline": ("provenance.ledger.traces.routes",),
     "/api/interaction-fields": ("provenance.ledger.fields.routes",),
     "/api/analytics": ("provenance.ledger.analytics.routes",),
-    "/api/log": ("provenance.ledger.log.routes",),
+    "/api/log": ("provenance.ledger.log.routes", "provenance.ledger.self_audit.routes"),
     "/log": ("provenance.ledger.log.routes",),
     "/platform/queue": ("provenance.ledger.queue.routes",),
     "/auth": (
@@ -39,6 +39,7 @@ TABLES = (
     "provenance.core.keyring",
     "provenance.ledger.tables",
     "provenance.ledger.log.tables",
+    "provenance.ledger.self_audit.tables",
     "provenance.workspace.tables",
     "provenance.identity.tables",
     "provenance.identity.sessions.tables",
@@ -53,7 +54,7 @@ TABLES = (
 TASKS = ("provenance.ledger.fields.tasks",)
 """Modules whose ``@on`` handlers the worker feeds."""
 
-LOOPS = ("provenance.ledger.log.tasks",)
+LOOPS = ("provenance.ledger.log.tasks", "provenance.ledger.self_audit.tasks")
 """Modules whose ``run(ledger, stop)`` the worker keeps running: work that follows no event."""
 
 

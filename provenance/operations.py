@@ -1,21 +1,25 @@
 """Routes for those who run the server: health, readiness, metrics, the API's own description."""
 
 import asyncio
+import contextlib
 from importlib.resources import files
 
 import msgspec
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from sqlalchemy import text
 
 from provenance.core.db import Database
 from provenance.core.errors import Unavailable
 from provenance.core.routing import Db, Route
+from provenance.ledger.self_audit import service as self_audit
 from provenance.migrate import head
 
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
 )
+
+INCIDENTS = Gauge("provenance_ledger_incidents", "Findings of the self-audit: anything but 0 is an alarm.")
 
 router = APIRouter(route_class=Route, tags=["operations"])
 
@@ -59,8 +63,10 @@ async def _ensure_current(db: Database) -> None:
 
 
 @router.get("/metrics", operation_id="operations.metrics", response_class=Response)
-async def metrics() -> Response:
+async def metrics(db: Db) -> Response:
     """Figures for Prometheus."""
+    with contextlib.suppress(Unavailable):  # the other figures are there without a database
+        INCIDENTS.set(await self_audit.count(db))
     return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
 
 

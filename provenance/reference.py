@@ -60,6 +60,8 @@ LEDGER_EVENTS = (
     "queue.rotated",
     "ledger.incident",
     "ledger.log_published",
+    "ledger.key_rotated",
+    "ledger.reopened",
 )
 """Events of the ledger itself, which stands below the features that declare theirs as enumerations."""
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "resource-types": "catalogue",
     "actions": "catalogue",
     "origins": "catalogue",
+    "log": "log",
     "config": "config",
 }
 """Each command and the module that adds it, in the order of `--help`. A module has `register(app)`."""

@@ -93,7 +93,7 @@ def migrate(data: Data = None, database_url: DatabaseUrl = None, root_mode: Root
     """Bring the database's schema up to date; does nothing when it is."""
     from provenance.migrate import head, upgrade
 
-    with _database(data, database_url, root_mode) as url:
+    with database(data, database_url, root_mode) as url:
         upgrade(url)
     typer.echo(f"the schema is at {head()}")
 
@@ -109,7 +109,7 @@ def doctor(
     from provenance.cli.doctor import Subject, examine
 
     failed = False
-    for finding in examine(Subject(_folder(data), host, port, database_url, root_mode.value)):
+    for finding in examine(Subject(folder_of(data), host, port, database_url, root_mode.value)):
         typer.echo(f"{finding.result:<7} {finding.check:<12} {finding.text}")
         failed = failed or finding.result == "failed"
     if failed:
@@ -125,12 +125,12 @@ def backup(
     """Write the whole database into one file while everything keeps running."""
     from provenance.cli.backup import dump
 
-    with _database(data, database_url, root_mode) as url:
+    with database(data, database_url, root_mode) as url:
         size = dump(url, file)
     typer.echo(f"{file}: {size / 1e6:,.1f} MB")
     typer.echo(
         f"It does not contain the master key, and sealed content cannot be read without it: "
-        f"keep a copy of {_folder(data) / 'master.key'} apart from the backups.",
+        f"keep a copy of {folder_of(data) / 'master.key'} apart from the backups.",
         err=True,
     )
 
@@ -145,13 +145,13 @@ def restore(
     """Bring a backup back, all or nothing, into an empty database (with --force: instead of its content)."""
     from provenance.cli.backup import restore as bring_back
 
-    with _database(data, database_url, root_mode, create=True) as url:
+    with database(data, database_url, root_mode, create=True) as url:
         bring_back(url, file, force=force)
-    typer.echo(f"restored; put the master key of that installation at {_folder(data) / 'master.key'}")
+    typer.echo(f"restored; put the master key of that installation at {folder_of(data) / 'master.key'}")
 
 
 @contextmanager
-def _database(data: Path | None, url: str | None, root_mode: Root, *, create: bool = False) -> Iterator[str]:
+def database(data: Path | None, url: str | None, root_mode: Root = Root.auto, *, create: bool = False) -> Iterator[str]:
     """Yield the address of the database: the given one, or the embedded one, started when it does not run."""
     from provenance.postgres import EmbeddedPostgresError, reach
     from provenance.postgres.place import cluster_folder
@@ -159,7 +159,7 @@ def _database(data: Path | None, url: str | None, root_mode: Root, *, create: bo
     if url:
         yield url
         return
-    folder = _folder(data)
+    folder = folder_of(data)
     if not create and not (cluster_folder(folder) / "PG_VERSION").exists():
         raise Misused(f"there is no database in {folder}; name the folder with --data, or set DATABASE_URL")
     mode: RootMode = root_mode.value
@@ -170,7 +170,8 @@ def _database(data: Path | None, url: str | None, root_mode: Root, *, create: bo
         raise Refused(str(error)) from error
 
 
-def _folder(data: Path | None) -> Path:
+def folder_of(data: Path | None) -> Path:
+    """Return the installation's folder: the option's, or the platform's."""
     from provenance_client.settings import data_folder
 
     return (data.expanduser() if data else data_folder()).absolute()
@@ -179,7 +180,7 @@ def _folder(data: Path | None) -> Path:
 def _export(data: Path | None, host: str | None, port: int | None, database_url: str | None) -> None:
     """Hand the options down as the variables that every process of the server reads."""
     chosen = {
-        "PROVENANCE_DATA_DIR": str(_folder(data)),
+        "PROVENANCE_DATA_DIR": str(folder_of(data)),
         "PROVENANCE_HOST": host,
         "PROVENANCE_PORT": None if port is None else str(port),
         "DATABASE_URL": database_url,

@@ -112,6 +112,10 @@ class WorkspaceKeys:
         self._derived: dict[tuple[int, str], bytes] = {}
         self._macs: dict[str, Callable[[bytes], bytes]] = {}
 
+    def holds(self, generation: int) -> bool:
+        """Tell whether the data key of a generation is here."""
+        return generation in self._generations
+
     def derive(self, purpose: str, generation: int = 1) -> bytes:
         """Return the 32 byte key of a purpose, such as ``ledger.dedupe``; the same for the same generation."""
         cached = self._derived.get((generation, purpose))
@@ -196,6 +200,10 @@ class Keyring:
             await tx.execute(insert(data_keys).values(self._fresh(workspace_id, generation)))
             self._keys.pop(workspace_id, None)
         return generation
+
+    def forget(self, workspace_id: uuid.UUID) -> None:
+        """Read the workspace's keys anew when they are next asked for: another process may have rotated them."""
+        self._keys.pop(workspace_id, None)
 
     async def within(self, tx: WriteTx) -> WorkspaceKeys:
         """Return the keys of the transaction's workspace, making its first data key in this transaction."""

@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     instance_name: str = Field(
         default="provenance.local",
         pattern=r"^[a-z0-9]([a-z0-9.:/-]*[a-z0-9])?$",
-        description="Name of this installation in proofs, such as audit.example.com. A log keeps the one it began with.",
+        description="Name of this installation in proofs, such as audit.example.com; a log keeps its first one.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
@@ -77,6 +77,14 @@ class Settings(BaseSettings):
         default=64 * 1024 * 1024,
         ge=1,
         description="Bytes that may wait for a commit before posts are answered 503.",
+    )
+    self_audit_rows_per_second: int = Field(
+        default=2_000,
+        ge=0,
+        description="Pace at which the worker re-reads the ledgers against what was signed. 0: never.",
+    )
+    self_audit_pause_minutes: int = Field(
+        default=60, ge=0, description="Pause between two rounds of the self-audit over all ledgers."
     )
     min_free_bytes: int = Field(
         default=256 * 1024 * 1024,

@@ -18,6 +18,9 @@ WIDE = {
     "ledger/log/queries.py:published": "outsiders name an origin; it tells whose log it is, and what they may see",
     "identity/queries.py:memberships_of": "a person's places, in whatever workspaces they are",
     "identity/queries.py:end_memberships": "an erased person is erased everywhere",
+    "ledger/log/queries.py:halted_or_not": "an operator reopens the logs of an installation after a restore",
+    "ledger/self_audit/queries.py:count_incidents": "a figure of the installation's metrics",
+    "ledger/self_audit/queries.py:signed_logs": "the worker goes through all workspaces",
     "core/keyring.py:load_master_key": "asks which master keys wrapped anything, of the whole installation",
 }
 """Functions that read over workspaces on purpose, and why."""

@@ -13,14 +13,16 @@ import pytest
 from provenance.core import ids
 from provenance.core.db import asyncpg_dsn
 from provenance.ledger.log import tasks
+from provenance.ledger.log.errors import LogNotHalted
 from provenance.ledger.log.heads import Heads
 from provenance.ledger.log.integrating import Integrator
+from provenance.ledger.log.reopening import reopen, rotate_key
 from provenance.proof.checkpoints import Checkpoint, open_checkpoint
 from provenance.proof.frontier import Frontier
 from provenance.proof.json_proof import verify_json_proof
 from provenance.proof.leaf import leaf_hash
 from provenance.proof.merkle import tree_root, verify_consistency
-from provenance.proof.notes import Note, VerifierKey
+from provenance.proof.notes import Note, VerifierKey, verify
 from provenance.proof.proof_file import ProofFile
 from provenance.proof.tiles import Bundle, Tile, completed, unpack_entries
 from tests.conftest import MakeTenant, Running, Tenant
@@ -331,3 +333,62 @@ class TestTogether:
         finally:
             stop.set()
             await loop
+
+
+class TestReopening:
+    async def test_after_a_restore_a_new_log_begins_and_names_the_last_head(
+        self,
+        app: Running,
+        client: httpx.AsyncClient,
+        integrator: Integrator,
+        heads: Heads,
+        workspace: Tenant,
+        sql: "asyncpg.Connection[asyncpg.Record]",
+    ) -> None:
+        workspace_id = id_of(workspace)
+        await post(client, 300)
+        await integrator.integrate([workspace_id])
+        backup = await sql.fetchrow("SELECT size, root, edge FROM logs WHERE workspace_id = $1", workspace_id)
+        await post(client, 100, first=300)
+        await integrator.integrate([workspace_id])
+        last = (await client.get("/api/log/checkpoint")).text
+        assert backup is not None
+        await sql.execute("DELETE FROM interactions WHERE workspace_id = $1 AND number > 300", workspace_id)
+        await sql.execute(
+            "UPDATE logs SET size = $2, root = $3, edge = $4 WHERE workspace_id = $1", workspace_id, *backup
+        )
+        await integrator.integrate([workspace_id])
+        assert "provenance log reopen" in str((await status(client))["halted"])
+        origin = await reopen(app.ledger, workspace_id, "the disk died", heads.of(workspace_id))
+        assert origin.endswith("/e1")
+        await integrator.integrate([workspace_id])
+        found = await status(client)
+        assert (found["origin"], found["epoch"], found["lag"], found["halted"]) == (origin, 1, 0, None)
+        rows = (await client.get("/api/interactions?resourceType=LEDGER&action=REOPENED")).json()["data"]
+        assert [row["interaction"]["lastHead"] for row in rows] == [last]
+        proof = await client.get(f"/api/interactions/{rows[0]['interactionId']}/proof")
+        key = VerifierKey.parse((await client.get("/api/log/key")).text.strip())
+        assert key.name == origin
+        assert ProofFile.parse(proof.text).note.signatures[0].is_by(key)
+        with pytest.raises(LogNotHalted):
+            await reopen(app.ledger, workspace_id, "again", heads.of(workspace_id))
+
+    async def test_a_new_key_is_named_by_the_old_one(
+        self, app: Running, client: httpx.AsyncClient, integrator: Integrator, workspace: Tenant
+    ) -> None:
+        workspace_id = id_of(workspace)
+        await post(client, 10)
+        await integrator.integrate([workspace_id])
+        old = VerifierKey.parse((await client.get("/api/log/key")).text.strip())
+        generation = await app.ledger.keyring.rotate(workspace_id)
+        async with app.ledger.db.housekeeping(workspace_id) as tx:
+            await rotate_key(tx, await app.ledger.keyring.within(tx), generation)
+        await post(client, 10, first=10)
+        await integrator.integrate([workspace_id])
+        known = (await client.get("/api/log/keys")).json()["keys"]
+        note = Note.parse(known[1]["successorNote"])
+        assert verify(note, [old]) == (old,)
+        assert note.text.splitlines() == [old.name, "successor", "10", known[1]["verifierKey"]]
+        new = VerifierKey.parse(known[1]["verifierKey"])
+        checkpoint = open_checkpoint(Note.parse((await client.get("/api/log/checkpoint")).text), [new])
+        assert (checkpoint.size, known[1]["fromSize"]) == (21, 10)

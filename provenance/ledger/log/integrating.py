@@ -77,6 +77,10 @@ class Integrator:
         found = await queries.leaves(tx, [(each.workspace_id, edge_start(each)) for each in states], limit + WIDTH)
         grown, more = [], set()
         for state in states:
+            if not keys[state.workspace_id].holds(state.key_generation):
+                more.add(state.workspace_id)  # another process rotated the key: it is read anew for the next round
+                self._ledger.keyring.forget(state.workspace_id)
+                continue
             try:
                 after = self._grown(state, found[state.workspace_id], keys[state.workspace_id])
             except RefusedToSign as refusal:

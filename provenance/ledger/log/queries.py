@@ -177,6 +177,13 @@ async def behind(tx: ReadTx, after: uuid.UUID, limit: int) -> tuple[list[uuid.UU
     return [row[0] for row in rows if row[1]], rows[-1][0] if len(rows) == limit else None
 
 
+async def halted_or_not(tx: ReadTx, after: uuid.UUID, limit: int) -> list[tuple[uuid.UUID, bool]]:
+    """Return the next logs of the installation, and whether each is halted."""
+    listed = select(logs.c.workspace_id, logs.c.halted.is_not(None)).where(logs.c.workspace_id > after)
+    rows: Iterable[Any] = await tx.execute(listed.order_by(logs.c.workspace_id).limit(limit))
+    return [(row[0], row[1]) for row in rows]
+
+
 async def halt(tx: WriteTx, reason: str) -> bool:
     """Stop a log from signing; False when it is stopped already."""
     stopped = update(logs).where(logs.c.workspace_id == tx.workspace_id, logs.c.halted.is_(None))

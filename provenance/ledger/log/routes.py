@@ -10,7 +10,7 @@ from provenance.core.db import Database
 from provenance.core.ids import parse_uuid
 from provenance.core.routing import Db, Reader, Route, require
 from provenance.ledger.dependencies import RunningLedger
-from provenance.ledger.log import service
+from provenance.ledger.log import reopening, service
 from provenance.ledger.log.errors import NoSuchLog
 from provenance.ledger.log.schemas import Consistency, LogKeys, LogSettings, LogStatus
 
@@ -107,6 +107,16 @@ async def change(body: LogSettings, actor: Admin, db: Db) -> LogStatus:
     async with db.write(actor) as tx:
         await service.publish(tx, body.public_log)
         return await service.status(tx)
+
+
+@router.post("/api/log/rotate-key", operation_id="log.rotate_key", response_model=LogKeys)
+async def rotate_key(actor: Admin, db: Db, ledger: RunningLedger) -> LogKeys:
+    """Sign with a new key from now on; the old one signs a note that names it."""
+    generation = await ledger.keyring.rotate(actor.workspace_id)
+    fresh = await ledger.keyring.of(actor.workspace_id)
+    async with db.write(actor) as tx:
+        await reopening.rotate_key(tx, fresh, generation)
+        return await service.keys(tx)
 
 
 @router.get(

@@ -52,6 +52,9 @@ class LogStatus(_Camel):
     verifier_key: str | None
     public_log: Public
     halted: str | None
+    last_self_audit: str | None
+    self_audited_size: int | None
+    incidents: int
 
 
 class LogSettings(_Camel):

@@ -13,6 +13,7 @@ from provenance.ledger.log import queries
 from provenance.ledger.log.envelopes import envelope_of
 from provenance.ledger.log.errors import BeyondTheLog, NoSuchLog, NoSuchTile, NotIntegrated, RowDiffers
 from provenance.ledger.log.schemas import Consistency, Head, LogKey, LogKeys, LogState, LogStatus, Public
+from provenance.ledger.self_audit import queries as self_audit_queries
 from provenance.ledger.service import Fact, record
 from provenance.proof.json_proof import write_json_proof
 from provenance.proof.leaf import leaf_hash
@@ -20,7 +21,20 @@ from provenance.proof.notes import Note
 from provenance.proof.proof_file import ProofFile
 from provenance.proof.strict import HASH_BYTES
 from provenance.proof.tile_tree import TileTree, tiles_for_consistency, tiles_for_inclusion
-from provenance.proof.tiles import HEIGHT, WIDTH, Bundle, MalformedTile, Tile, pack_entries, parse_path, partial, tile_at
+from provenance.proof.tiles import (
+    HEIGHT,
+    WIDTH,
+    Bundle,
+    MalformedTile,
+    Tile,
+    pack_entries,
+    parse_path,
+    partial,
+    tile_at,
+)
+
+INCIDENTS_COUNTED = 1_000
+"""Beyond this the status says as much and no more."""
 
 
 class Proven(NamedTuple):
@@ -197,6 +211,8 @@ async def status(tx: ReadTx) -> LogStatus:
     state = await queries.state(tx)
     assert state is not None, "a workspace is made with its log"
     size, known = await queries.last_number(tx), await queries.keys(tx)
+    audited = await self_audit_queries.progress(tx)
+    finished_at = None if audited is None else audited.finished_at
     return LogStatus(
         origin=state.origin,
         epoch=state.epoch,
@@ -207,6 +223,9 @@ async def status(tx: ReadTx) -> LogStatus:
         verifier_key=known[-1].verifier_key if known else None,
         public_log=await queries.public_of(tx),
         halted=state.halted,
+        last_self_audit=None if finished_at is None else iso_millis(finished_at),
+        self_audited_size=None if audited is None else audited.finished_size,
+        incidents=len(await self_audit_queries.incidents(tx, INCIDENTS_COUNTED)),
     )
 
 
