@@ -104,12 +104,18 @@ async def find(
         counting=asked.cursor is None and chosen is not None,
     )
     found = await _found(tx, catalogues, chosen, wanted)
-    total, capped = (await queries.head(tx), False) if chosen is None else _total(found, here)
+    total, capped = (await _head(tx, found, wanted), False) if chosen is None else _total(found, here)
     following = _following(found, asked.limit, here, total, capped)
     next_cursor = None if following is None else cursors.write(keys, bound_to, following)
     records = await _records(tx, found, asked.limit)
     shown_with = catalogue if knows(catalogue, records) else await catalogues.within(tx)
     return Listed(records, shown_with, _pagination(found, asked.limit, here, total, capped, next_cursor))
+
+
+async def _head(tx: ReadTx, found: Found, wanted: Wanted) -> int:
+    """Return the highest number; the newest page of all rows begins with it."""
+    begins_there = wanted.newest_first and wanted.after is None and not wanted.skip
+    return found.keys[0][1] if begins_there and found.keys else await queries.head(tx)
 
 
 async def _records(tx: ReadTx, found: Found, limit: int) -> Sequence[Row[Any]]:

@@ -1,21 +1,49 @@
 """Routes that list interactions and read one."""
 
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from provenance.core.actor import Actor
+from provenance.core.db import Database
+from provenance.core.door import admit
 from provenance.core.errors import Invalid
 from provenance.core.keyring import WorkspaceKeys
 from provenance.core.pagination import PageRequest
-from provenance.core.routing import Db, Reader, Route
+from provenance.core.routing import Db, Reader, Route, access_of
 from provenance.ledger.dependencies import RunningLedger
-from provenance.ledger.interactions import listing
+from provenance.ledger.interactions import asking, listing
+from provenance.ledger.interactions.asking import Plain
 from provenance.ledger.interactions.filters import Filters
 from provenance.ledger.interactions.listing import Asked
+from provenance.ledger.service import Ledger
+
+
+class ListRoute(Route):
+    """A route whose parameters are read past the framework when there is nothing odd about them (see `asking`)."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the framework's handler."""
+        framework = super().get_route_handler()
+        access = access_of(self.dependant)
+        assert access is not None, "lists are for those who may read"
+
+        async def handle(request: Request) -> Response:
+            plain = asking.plainly(request.scope["query_string"])
+            if plain is None:
+                return await framework(request)
+            request.scope["route_path"] = self.path_format
+            state = request.app.state
+            actor = await admit(request.scope["exchange"], access, state.authenticate)
+            keys = await workspace_keys(actor, state.ledger)
+            return await _answer(actor, state.db, state.ledger, keys, plain)
+
+        return handle
+
 
 router = APIRouter(route_class=Route, tags=["interactions"])
 
-_REPEATABLE = {"resourceId", "resourceType", "resourceTypeId", "action", "actionId", "origin", "originId"}
 _ROW = {"$ref": "#/components/schemas/Interaction"}
 
 
@@ -34,20 +62,7 @@ def page_of(items: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-_ONCE = [
-    name
-    for name in (
-        *Filters.model_json_schema()["properties"],
-        "from",
-        "to",
-        "page",
-        "limit",
-        "pageSize",
-        "order",
-        "cursor",
-    )
-    if name not in _REPEATABLE
-]
+_ONCE = sorted((asking.FILTERS | asking.PAGING) - asking.REPEATABLE)
 
 
 async def given_once(request: Request) -> None:
@@ -72,13 +87,6 @@ async def workspace_keys(actor: Reader, ledger: RunningLedger) -> WorkspaceKeys:
 Keys = Annotated[WorkspaceKeys, Depends(workspace_keys)]
 
 
-@router.get(
-    "/api/interactions",
-    operation_id="interactions.list",
-    response_class=Response,
-    responses=json_answer("One page, newest first.", page_of(_ROW)),
-    dependencies=[Depends(given_once)],
-)
 async def list_interactions(
     actor: Reader,
     db: Db,
@@ -91,9 +99,24 @@ async def list_interactions(
 ) -> Response:
     """Interactions that satisfy every filter given, newest first."""
     wanted = Asked(asked.page, asked.limit, asked.offset, order == "desc", cursor)
+    return await _answer(actor, db, ledger, keys, Plain(filters, wanted))
+
+
+async def _answer(actor: Actor, db: Database, ledger: Ledger, keys: WorkspaceKeys, plain: Plain) -> Response:
     async with db.read(actor) as tx:
-        body = await listing.page(tx, ledger.catalogues, keys, filters, wanted)
+        body = await listing.page(tx, ledger.catalogues, keys, plain.filters, plain.asked)
     return Response(body, media_type="application/json")
+
+
+router.add_api_route(
+    "/api/interactions",
+    list_interactions,
+    operation_id="interactions.list",
+    response_class=Response,
+    responses=json_answer("One page, newest first.", page_of(_ROW)),
+    dependencies=[Depends(given_once)],
+    route_class_override=ListRoute,
+)
 
 
 @router.get(
