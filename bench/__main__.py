@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import reading, starting, writing
+from bench import log, reading, starting, writing
 from bench.report import Report
 from bench.stack import Stack, installation
 from bench.writing import Options
@@ -17,6 +17,7 @@ _ON_A_STACK: dict[str, Callable[[Stack, Report, Options], None]] = {
     "workspaces": writing.workspaces,
     "snapshot": writing.snapshot,
     "reads": reading.reads,
+    "log": log.log,
 }
 SCENARIOS = (*_ON_A_STACK, "start")
 QUICK = {"seconds": 2.5, "repeats": 3, "snapshot_seconds": 10.0}

@@ -83,16 +83,17 @@ async def prove(
 
     Raises NotFound, NotIntegrated, and RowDiffers when what is stored is not what was recorded.
     """
-    found = None if interaction_id is None else await queries.row(tx, interaction_id)
+    found = None if interaction_id is None else await queries.find(tx, interaction_id)
     if found is None:
         raise NotFound("There is no interaction with this id.")
-    number, row = found
-    head = head or await newest_head(tx)
-    if number > head.size:
+    number, row, state, newest = found
+    head = head or newest
+    if head is None or number > head.size:
         raise NotIntegrated()
     envelope = await sealed_envelope(tx, catalogues, number, row)
     place = tile_at(head.size, 0, (number - 1) // WIDTH)  # a leaf's own tile need not be on its path
-    tree = await tree_for(tx, head.size, {place, *tiles_for_inclusion(head.size, number - 1)})
+    wanted = {place, *tiles_for_inclusion(head.size, number - 1)}
+    tree = TileTree(head.size, (await read_tiles(tx, state, wanted)).__getitem__)
     if tree.leaf(number - 1) != row.leaf_hash:
         raise RowDiffers(number)
     return Proven(number, row, envelope, tree.inclusion_proof(number - 1), head)
