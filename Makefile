@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup run test lint format docs bench lock
+.PHONY: help setup run test lint format docs bench tamper-demo lock
 
 help:  ## List the targets.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 $(VENV)/.main: requirements/main.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +42,9 @@ test: lint  ## Everything CI runs: lint, types, layers, tests.
 
 bench: $(VENV)/.dev  ## Measure: rates, latencies and their ratio to the raw limit in the same run.
 	$(BIN)/python -m bench
+
+tamper-demo: $(VENV)/.main  ## Tamper with a ledger in every way we know, and see each found out.
+	$(BIN)/python -m demo.tamper
 
 lock: $(VENV)/.dev  ## Pin the libraries anew from requirements/*.in.
 	cd requirements && for f in main dev; do ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes \

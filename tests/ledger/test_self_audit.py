@@ -9,6 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
+from demo.acts import ACTS, Act
 from provenance.core.db import asyncpg_dsn
 from provenance.ledger.log.heads import Heads
 from provenance.ledger.log.integrating import Integrator
@@ -16,7 +17,6 @@ from provenance.ledger.self_audit import tasks
 from provenance.ledger.self_audit.schemas import Finding, Kind, joined
 from provenance.ledger.self_audit.service import step, whole_pass
 from tests.conftest import Running, Tenant
-from tests.ledger.tampering import TAMPERINGS, Tampering
 from tests.ledger.test_log import id_of, post, status
 
 Sql = asyncpg.Connection
@@ -42,7 +42,7 @@ async def signed(app: Running, client: httpx.AsyncClient, workspace: Tenant, hea
     return id_of(workspace)
 
 
-async def tamper(sql: "asyncpg.Connection[asyncpg.Record]", tampering: Tampering, workspace_id: uuid.UUID) -> None:
+async def tamper(sql: "asyncpg.Connection[asyncpg.Record]", tampering: Act, workspace_id: uuid.UUID) -> None:
     for statement in tampering.sql.split(";"):
         await sql.execute(statement, workspace_id)
 
@@ -51,7 +51,7 @@ class TestPass:
     async def test_an_honest_ledger_is_found_so(self, app: Running, heads: Heads, signed: uuid.UUID) -> None:
         assert await whole_pass(app.ledger, heads, signed) == []
 
-    @pytest.mark.parametrize("tampering", TAMPERINGS, ids=lambda each: each.name)
+    @pytest.mark.parametrize("tampering", ACTS, ids=lambda each: each.name)
     async def test_tampering_is_found_and_named(
         self,
         app: Running,
@@ -59,7 +59,7 @@ class TestPass:
         heads: Heads,
         signed: uuid.UUID,
         sql: "asyncpg.Connection[asyncpg.Record]",
-        tampering: Tampering,
+        tampering: Act,
     ) -> None:
         await tamper(sql, tampering, signed)
         found = await whole_pass(app.ledger, heads, signed)
@@ -77,7 +77,7 @@ class TestPass:
         signed: uuid.UUID,
         sql: "asyncpg.Connection[asyncpg.Record]",
     ) -> None:
-        await tamper(sql, TAMPERINGS[0], signed)
+        await tamper(sql, ACTS[0], signed)
         for _ in range(3):
             await whole_pass(app.ledger, heads, signed)
         rows = (await client.get("/api/interactions", params={"resourceType": "LEDGER"})).json()["data"]

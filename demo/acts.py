@@ -6,7 +6,7 @@ from provenance.ledger.self_audit.schemas import Kind
 
 
 @dataclass(frozen=True)
-class Tampering:
+class Act:
     """SQL run by someone with the database's password; ``$1`` is the workspace, the log has 700 rows."""
 
     name: str
@@ -22,64 +22,64 @@ def _swap(first: int, second: int) -> str:
     """
 
 
-TAMPERINGS = (
-    Tampering(
+ACTS = (
+    Act(
         "a row's content is edited",
         """UPDATE interactions SET content = replace(content, '"key"', '"axe"')
            WHERE workspace_id = $1 AND number = 7""",
         ((Kind.CONTENT, 7, 7),),
     ),
-    Tampering(
+    Act(
         "a row's content is edited, with a digest to match",
         """UPDATE interactions SET content = '{"resourceId":"door-6"}',
            content_digest = sha256(salt || convert_to('{"resourceId":"door-6"}', 'UTF8'))
            WHERE workspace_id = $1 AND number = 7""",
         ((Kind.ENVELOPE, 7, 7),),
     ),
-    Tampering(
+    Act(
         "a row's envelope is edited",
         "UPDATE interactions SET recorded_by = 'someone' WHERE workspace_id = $1 AND number = 300",
         ((Kind.ENVELOPE, 300, 300),),
     ),
-    Tampering(
+    Act(
         "a row is back-dated",
         "UPDATE interactions SET occurred_at = occurred_at - 86400000000000 WHERE workspace_id = $1 AND number = 690",
         ((Kind.ENVELOPE, 690, 690),),
     ),
-    Tampering(
+    Act(
         "a row is filed under another resource",
         "UPDATE interactions SET resource_id = 'window' WHERE workspace_id = $1 AND number = 8",
         ((Kind.COLUMNS, 8, 8),),
     ),
-    Tampering("two rows are swapped", _swap(11, 500), ((Kind.ENVELOPE, 11, 11), (Kind.ENVELOPE, 500, 500))),
-    Tampering(
+    Act("two rows are swapped", _swap(11, 500), ((Kind.ENVELOPE, 11, 11), (Kind.ENVELOPE, 500, 500))),
+    Act(
         "a row is deleted",
         "DELETE FROM interactions WHERE workspace_id = $1 AND number = 400",
         ((Kind.MISSING, 400, 400),),
     ),
-    Tampering(
+    Act(
         "the tail is cut off",
         "DELETE FROM interactions WHERE workspace_id = $1 AND number > 650",
         ((Kind.MISSING, 651, 700),),
     ),
-    Tampering(
+    Act(
         "the tail is cut off, and the log told so",
         """DELETE FROM interactions WHERE workspace_id = $1 AND number > 512;
            UPDATE logs SET size = 512 WHERE workspace_id = $1""",
         ((Kind.OLDER, 513, 700),),
     ),
-    Tampering(
+    Act(
         "a stored tile is edited",
         "UPDATE log_tiles SET hashes = sha256('x') || substr(hashes, 33) "
         "WHERE workspace_id = $1 AND level = 0 AND index = 1",
         ((Kind.ENVELOPE, 257, 257),),
     ),
-    Tampering(
+    Act(
         "a signed head is edited",
         "UPDATE log_checkpoints SET note = replace(note, E'\\n700\\n', E'\\n701\\n') WHERE workspace_id = $1",
         ((Kind.KEY, 1, 700),),
     ),
-    Tampering(
+    Act(
         "the log's root is edited",
         "UPDATE logs SET root = sha256('x') WHERE workspace_id = $1",
         ((Kind.HEAD, 1, 700),),

@@ -1,0 +1,1 @@
+"""Demonstrations to run by hand; each starts an installation of its own and leaves nothing behind."""
