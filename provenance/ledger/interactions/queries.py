@@ -304,10 +304,9 @@ async def head(tx: ReadTx) -> int:
     return (await tx.driver_sql(_HEAD, (tx.workspace_id,))).scalar() or 0
 
 
-_ROWS = (
-    f"SELECT {', '.join(column.name for column in SELECTED)} FROM interactions"  # noqa: S608 - our own names
-    " WHERE workspace_id = $1 AND number = ANY($2::bigint[])"
-)
+_SELECTED = f"SELECT {', '.join(column.name for column in SELECTED)} FROM interactions WHERE workspace_id = $1"  # noqa: S608 - our own names
+_ROWS = _SELECTED + " AND number = ANY($2::bigint[])"
+_ONE = _SELECTED + " AND id = $2"
 
 
 async def rows(tx: ReadTx, numbers: Sequence[int]) -> list[Row[Any]]:
@@ -320,5 +319,4 @@ async def rows(tx: ReadTx, numbers: Sequence[int]) -> list[Row[Any]]:
 
 async def row(tx: ReadTx, interaction_id: uuid.UUID) -> Row[Any] | None:
     """Return one row by its id, or None."""
-    mine = select(*SELECTED).where(_row.workspace_id == tx.workspace_id, _row.id == interaction_id)
-    return (await tx.execute(mine)).one_or_none()
+    return (await tx.driver_sql(_ONE, (tx.workspace_id, interaction_id))).one_or_none()
