@@ -30,7 +30,12 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/platform/queue": ("provenance.ledger.queue.routes",),
     "/auth": (
         "provenance.identity.sessions.routes",
+        "provenance.identity.invitations.routes",
+        "provenance.identity.passwords.routes",
         "provenance.identity.totp.routes",
+        "provenance.identity.passkeys.routes",
+        "provenance.identity.oidc.routes",
+        "provenance.identity.device.routes",
     ),
 }
 """URL prefix → the modules whose ``router`` serves it."""

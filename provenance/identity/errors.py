@@ -51,6 +51,12 @@ class AlreadyMember(Conflict):
     code = "already_member"
 
 
+class TicketSpent(Invalid):
+    """The token of a link or a sign-in under way is unknown, was used before, or has run out."""
+
+    code = "ticket_spent"
+
+
 class TooManyGuesses(Problem):
     """Too many wrong guesses from this address or at this account; `Retry-After` tells when the next one counts."""
 

@@ -1,6 +1,7 @@
 """Mail: sent after the transaction, apart from the request that caused it; without a mail server nothing is sent."""
 
 import asyncio
+from collections.abc import Coroutine
 from email.message import EmailMessage
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -34,9 +35,9 @@ class Mailer:
         """Send a mail after this; a failure is logged."""
         self.run(self._send(to, subject, text))
 
-    def run(self, work: Any) -> None:
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a piece of work apart from the request, so that its time tells the caller nothing."""
-        task = asyncio.ensure_future(work)
+        task = asyncio.create_task(_guarded(work))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
@@ -62,5 +63,15 @@ class Mailer:
                 use_tls=self._url.scheme == "smtps",
                 timeout=TIMEOUT_SECONDS,
             )
-        except (OSError, ValueError, Problem, aiosmtplib.SMTPException) as error:
+        except (OSError, ValueError, aiosmtplib.SMTPException) as error:
             log.error("mail_failed", error=type(error).__name__)
+
+
+async def _guarded(work: Coroutine[Any, Any, None]) -> None:
+    """Let a piece of work fail by itself: nobody waits for it."""
+    try:
+        await work
+    except Problem as problem:
+        log.warning("not_mailed", code=problem.code)
+    except Exception as error:
+        log.error("not_mailed", error=type(error).__name__)

@@ -84,6 +84,13 @@ async def activate_member(tx: WriteTx, person_id: uuid.UUID) -> bool:
     return (await tx.execute(joined)).rowcount == 1
 
 
+async def status_of(tx: ReadTx, person_id: uuid.UUID) -> Status | None:
+    """Return where a person's membership of the transaction's workspace stands; None when there is none."""
+    query = select(members.c.status).where(members.c.workspace_id == tx.workspace_id, members.c.person_id == person_id)
+    found = (await tx.execute(query)).scalar_one_or_none()
+    return None if found is None else Status(found)
+
+
 async def stamp_seen(tx: WriteTx, person_id: uuid.UUID) -> None:
     """Note that a member of the transaction's workspace is there."""
     seen = update(members).where(members.c.workspace_id == tx.workspace_id, members.c.person_id == person_id)

@@ -14,6 +14,7 @@ from provenance.core.settings import Settings
 from provenance.identity.access.epoch import Epoch
 from provenance.identity.access.service import Authenticate, JwtResolver, KeyResolver
 from provenance.identity.mail import Mailer
+from provenance.identity.oidc.provider import Provider
 from provenance.identity.schemas import nobody
 from provenance.identity.sessions.signing import SigningKeys
 from provenance.ledger.service import Ledger
@@ -81,7 +82,13 @@ class Identity:
             KeyResolver(ledger.db, self.epoch), JwtResolver(ledger.db, self.epoch, self.signing)
         )
         self.passwords = Passwords()
+        self.provider = Provider(settings)
         self.mail = Mailer(settings.smtp_url, settings.mail_from)
+
+    @property
+    def base_url(self) -> str:
+        """The address that links in mails begin with: never a request's own, which whoever sends it may choose."""
+        return (self.settings.public_url or f"http://localhost:{self.settings.port}").rstrip("/")
 
     async def start(self) -> None:
         """Load the keys and begin to follow the epoch; the installation must have had its first start."""

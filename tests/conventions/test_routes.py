@@ -28,10 +28,21 @@ PUBLIC = {
     "auth.refresh": "the refresh token is the credential",
     "auth.logout": "the refresh token or the access token is the credential, and neither answers the same",
     "auth.jwks": "public keys",
+    "auth.accept_invite": "the invitation's token is the credential",
+    "passwords.forgot": "who forgot the password can't sign in",
+    "passwords.reset": "the mailed token is the credential",
+    "passkeys.authenticate_begin": "nobody is signed in yet",
+    "passkeys.authenticate_finish": "the passkey is the credential",
+    "oidc.begin": "nobody is signed in yet",
+    "oidc.start": "nobody is signed in yet",
+    "oidc.callback": "the provider's code and the browser's state are the credential",
+    "oidc.finish": "the provider's code and the state are the credential",
+    "device.start": "a device has no account",
+    "device.token": "the device code is the credential",
     "log.published": "shows only what a workspace publishes of its log",
 }
 """Routes that declare no scope, and why."""
-OTHER_VERBS = {"list": {"list_words", "list_interactions", "list_rows", "list_fields"}}
+OTHER_VERBS = {"list": {"list_passkeys", "list_words", "list_interactions", "list_rows", "list_fields"}}
 """Functions that can't bear the plain name of their verb, because it would hide a builtin."""
 
 ROUTERS = [operations.router, *feature_routers()]

@@ -1,19 +1,28 @@
 """People of these tests: each test has its own, in a workspace of its own, seen from an address of its own."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default as default_policy
 from secrets import randbelow
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+from pydantic import SecretStr
 
 from provenance.core import ids
 from provenance.core.actor import Role
 from provenance.core.ids import random_letters
+from provenance.core.settings import Settings
 from provenance.identity import service as people
 from provenance.identity.running import Identity
-from tests.conftest import Running, Tenant
+from provenance.identity.sessions.schemas import Method, Proof
+from tests.conftest import Running, Tenant, running
 
 PASSWORD = "correct horse battery"
 
@@ -94,8 +103,6 @@ def bearer(signed_in: dict[str, Any]) -> dict[str, str]:
 
 async def events(app: Running, workspace: str | None, user: str | None = None) -> list[tuple[str, dict[str, Any]]]:
     """Return the platform's rows of a workspace (None: the installation's) about auth and members, oldest first."""
-    import msgspec
-
     workspace_id = identity_of(app).instance.workspace_id if workspace is None else ids.decode("ws", workspace)
     sql = """SELECT r.mnemonic AS type, a.mnemonic AS action, i.resource_id, i.content FROM interactions i
              JOIN catalogue r ON r.workspace_id = i.workspace_id AND r.id = i.resource_type_id
@@ -108,3 +115,103 @@ async def events(app: Running, workspace: str | None, user: str | None = None) -
         for row in rows
         if user in (None, row.resource_id)
     ]
+
+
+class MailCatcher:
+    """A mail server of the loopback that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.url = ""
+        self._came = asyncio.Condition()
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"smtp://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def to(self, address: str) -> str:
+        """Wait for a mail to an address, take it out, and return its text."""
+        async with asyncio.timeout(10), self._came:
+            while True:
+                for mail in self.mails:
+                    if mail["To"] == address:
+                        self.mails.remove(mail)
+                        return str(mail.get_content())
+                await self._came.wait()
+
+    def to_now(self, address: str) -> int:
+        return sum(mail["To"] == address for mail in self.mails)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 catcher\r\n")
+        while line := await reader.readline():
+            word = line[:4].upper()
+            if word == b"DATA":
+                writer.write(b"354 go on\r\n")
+                raw = await reader.readuntil(b"\r\n.\r\n")
+                found = message_from_bytes(raw[:-5].replace(b"\r\n..", b"\r\n."), policy=default_policy)
+                assert isinstance(found, EmailMessage)
+                async with self._came:
+                    self.mails.append(found)
+                    self._came.notify_all()
+            writer.write(b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
+            await writer.drain()
+            if word == b"QUIT":
+                break
+        writer.close()
+
+
+@pytest.fixture(scope="session")
+async def mails() -> AsyncIterator[MailCatcher]:
+    """The run's mail server."""
+    catcher = MailCatcher()
+    await catcher.start()
+    yield catcher
+    await catcher.stop()
+
+
+@pytest.fixture(scope="session")
+async def mailing(settings: Settings, mails: MailCatcher, app: Running) -> AsyncIterator[Running]:
+    """A second server over the run's database, another process in all but name, which sends mail."""
+    url = SecretStr(mails.url)
+    async with running(settings.model_copy(update={"smtp_url": url, "mail_from": "us@example.com"})) as found:
+        yield found
+
+
+@pytest.fixture
+async def mail_web(mailing: Running) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the server that sends mail."""
+    headers = {"x-forwarded-for": some_address()}
+    async with httpx.AsyncClient(base_url=mailing.url, headers=headers, timeout=30, verify=False) as found:
+        yield found
+
+
+def token_in(text: str) -> str:
+    """Return the token of a mailed link."""
+    found = re.search(r"#token=(\S+)", text)
+    assert found is not None, text
+    return found[1]
+
+
+async def age_session(app: Running, signed_in: dict[str, Any], minutes: int) -> None:
+    """Let a sign-in have happened so long ago."""
+    sql = "UPDATE sessions SET signed_in_at = signed_in_at - $1, ended_at = NULL WHERE person_id = $2"
+    async with app.ledger.db.housekeeping() as tx:
+        await tx.driver_sql(sql, (minutes * 60 * 10**9, ids.decode("user", signed_in["user"]["userId"])))
+
+
+@pytest.fixture
+async def made(app: Running, someone: Someone) -> Proof:
+    """Someone who just proved who they are."""
+    person_id = ids.decode("user", someone.id)
+    assert person_id is not None
+    async with app.ledger.db.housekeeping() as tx:
+        person = await people.person_by_id(tx, identity_of(app).keys, person_id)
+    assert person is not None
+    return Proof(person, (Method.PASSWORD,))

@@ -8,6 +8,7 @@ from provenance.core.door import Exchange
 from provenance.identity.sessions.schemas import Caller, Mode, Started
 
 NAME = "provenance_refresh"
+STATE_NAME = "provenance_sign_on"
 PATH = "/auth"
 
 
@@ -43,3 +44,24 @@ def hand_over(response: Response, started: Started, caller: Caller) -> None:
 def clear(response: Response, caller: Caller) -> None:
     """Remove the cookie."""
     response.delete_cookie(NAME, path=PATH, secure=caller.secure, httponly=True, samesite="strict")
+
+
+def hand_over_if(response: Response, started: Started | None, caller: Caller) -> None:
+    """Set the cookie of a session that began; the cookie of the sign-on under way has done its work."""
+    response.delete_cookie(STATE_NAME, path=PATH, secure=caller.secure, httponly=True, samesite="lax")
+    response.headers["cache-control"] = "no-store"
+    if started is not None:
+        hand_over(response, started, caller)
+
+
+def remember_state(response: Response, state: str, seconds: int, caller: Caller) -> None:
+    """Bind a sign-on to this browser. Lax, because the way back is a link on the provider's site."""
+    response.headers["cache-control"] = "no-store"
+    response.set_cookie(
+        STATE_NAME, state, max_age=seconds, path=PATH, secure=caller.secure, httponly=True, samesite="lax"
+    )
+
+
+def state_of(exchange: Exchange) -> str | None:
+    """Return the state that this browser was sent away with, or None."""
+    return value_of(exchange, STATE_NAME)

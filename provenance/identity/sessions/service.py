@@ -73,7 +73,7 @@ async def prove(identity: Identity, caller: Caller, email: str, password: str, o
         secret = None if person is None else await totp_queries.secret_of(tx, person.id)
     right = await identity.passwords.matches(None if person is None else person.password_hash, password)
     if person is None or not right:
-        await _refused(identity, person, "password", failures)
+        await record_failure(identity, person, "password", failures)
         raise BadCredentials("The e-mail address or the password is not right.")
     methods = [Method.PASSWORD]
     if secret is not None and secret.confirmed_at is not None:
@@ -95,7 +95,7 @@ async def _second_factor(
     async with identity.db.housekeeping() as tx:
         right = await totp.use(tx, identity.keys, person.id, otp)
     if not right:
-        await _refused(identity, person, "otp", failures)
+        await record_failure(identity, person, "otp", failures)
         raise BadCredentials("The one-time code is not right, or was used before.")
 
 
@@ -107,7 +107,7 @@ async def _rehash(identity: Identity, person: Person, password: str) -> None:
             await people.set_columns(tx, person.id, password_hash=hashed)
 
 
-async def _refused(identity: Identity, person: Person | None, what: str, failures: int) -> None:
+async def record_failure(identity: Identity, person: Person | None, what: str, failures: int) -> None:
     """Record a wrong guess in the installation's workspace, whether the account exists or not."""
     data = {"wrong": what, "failures": failures}
     async with identity.db.write(identity.instance) as tx:

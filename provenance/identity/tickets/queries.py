@@ -3,10 +3,10 @@
 import uuid
 from typing import Any
 
-from sqlalchemy import delete, or_, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from provenance.core.db import WriteTx
+from provenance.core.db import ReadTx, WriteTx
 from provenance.identity.tickets.tables import tickets
 
 
@@ -15,15 +15,24 @@ async def insert_ticket(tx: WriteTx, digest: bytes, **columns: Any) -> None:
     await tx.execute(insert(tickets).values(digest=digest, **columns))
 
 
+async def peek(tx: ReadTx, digest: bytes, purpose: str) -> Any:
+    """Return a ticket that is good, without using it; None when it is unknown, used, or has run out."""
+    return (await tx.execute(select(tickets).where(*_good(tx, digest, purpose)))).first()
+
+
 async def use_ticket(tx: WriteTx, digest: bytes, purpose: str) -> Any:
     """Mark a ticket that is good as used and return it; None when it is unknown, used, or has run out."""
-    good = (
+    used = update(tickets).where(*_good(tx, digest, purpose)).values(used_at=tx.now)
+    return (await tx.execute(used.returning(*tickets.c))).first()
+
+
+def _good(tx: ReadTx, digest: bytes, purpose: str) -> tuple[ColumnElement[bool], ...]:
+    return (
         tickets.c.digest == digest,
         tickets.c.purpose == purpose,
         tickets.c.used_at.is_(None),
         tickets.c.expires_at > tx.now,
     )
-    return (await tx.execute(update(tickets).where(*good).values(used_at=tx.now).returning(*tickets.c))).first()
 
 
 async def void_tickets(tx: WriteTx, person_id: uuid.UUID, purpose: str, place: uuid.UUID | None = None) -> None:

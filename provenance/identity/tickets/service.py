@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from provenance.core.clock import NANOS
-from provenance.core.db import WriteTx
+from provenance.core.db import ReadTx, WriteTx
 from provenance.core.ids import random_letters
 from provenance.core.keyring import WorkspaceKeys
 from provenance.identity.tickets import queries
@@ -68,15 +68,23 @@ async def issue(
     return token
 
 
+async def peek(tx: ReadTx, keys: WorkspaceKeys, purpose: Purpose, token: str) -> Ticket | None:
+    """Return a good ticket without using it up; None when `redeem` would find none."""
+    return _opened(keys, await queries.peek(tx, digest_of(token), purpose.value))
+
+
 async def redeem(tx: WriteTx, keys: WorkspaceKeys, purpose: Purpose, token: str) -> Ticket | None:
     """Use a ticket up and return it; None when it is unknown, used, of another purpose, or has run out."""
-    row = await queries.use_ticket(tx, digest_of(token), purpose.value)
-    if row is None:
-        return None
-    content = {} if row.sealed is None else msgspec.json.decode(keys.open(_SEALING, row.sealed))
-    return Ticket(row.person_id, row.place, content)
+    return _opened(keys, await queries.use_ticket(tx, digest_of(token), purpose.value))
 
 
 async def void(tx: WriteTx, person_id: uuid.UUID, purpose: Purpose, place: uuid.UUID | None = None) -> None:
     """Make a person's tickets of a purpose worthless, only those for one workspace if given."""
     await queries.void_tickets(tx, person_id, purpose.value, place)
+
+
+def _opened(keys: WorkspaceKeys, row: Any) -> Ticket | None:
+    if row is None:
+        return None
+    content = {} if row.sealed is None else msgspec.json.decode(keys.open(_SEALING, row.sealed))
+    return Ticket(row.person_id, row.place, content)
