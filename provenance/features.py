@@ -26,6 +26,8 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/api/interaction-fields": ("provenance.ledger.fields.routes",),
     "/api/analytics": ("provenance.ledger.analytics.routes",),
     "/api/log": ("provenance.ledger.log.routes", "provenance.ledger.self_audit.routes"),
+    "/api/log": ("provenance.ledger.log.routes", "provenance.evidence.routes"),
+    "/api/evidence": ("provenance.evidence.routes",),
     "/log": ("provenance.ledger.log.routes",),
     "/platform/queue": ("provenance.ledger.queue.routes",),
     "/auth": (
@@ -54,6 +56,7 @@ TABLES = (
     "provenance.identity.passkeys.tables",
     "provenance.identity.oidc.tables",
     "provenance.identity.device.tables",
+    "provenance.evidence.tables",
 )
 
 TASKS = ("provenance.ledger.fields.tasks",)

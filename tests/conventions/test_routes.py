@@ -43,6 +43,7 @@ PUBLIC = {
 }
 """Routes that declare no scope, and why."""
 OTHER_VERBS = {"list": {"list_passkeys", "list_words", "list_interactions", "list_rows", "list_fields"}}
+OTHER_VERBS = {"list": {"list_words", "list_interactions", "list_rows", "list_fields", "list_evidence"}}
 """Functions that can't bear the plain name of their verb, because it would hide a builtin."""
 
 ROUTERS = [operations.router, *feature_routers()]

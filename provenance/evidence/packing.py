@@ -1,0 +1,130 @@
+"""Writing a pack: records, proofs, head, keys, report and verifier, in one zip with a signed list of its files.
+
+Nothing of the run itself goes in (no clock, no host, no person), so the same evidence is the same bytes each time it
+is downloaded, until content of a record is erased.
+"""
+
+import asyncio
+from hashlib import sha256
+from importlib.resources import files
+from typing import IO, Any
+
+import msgspec
+
+from provenance.core.actor import Actor
+from provenance.core.db import Database, ReadTx
+from provenance.evidence import report
+from provenance.evidence.container import Container, manifest_of
+from provenance.evidence.report import Summary
+from provenance.evidence.schemas import Cited
+from provenance.evidence.sealed import Sealed, records_of
+from provenance.ledger.log import queries as log_queries
+from provenance.ledger.log import service as log
+from provenance.ledger.log.keys import signer_of
+from provenance.ledger.service import Ledger
+from provenance.proof.canonical import canonical
+from provenance.proof.notes import Note, Signer, sign
+
+MOST_PROOFS = 1_000
+"""Records of a pack up to which each has a proof of its own as well, to be handed on without the others."""
+
+_TEXTS = files("provenance.evidence")
+_VERIFIER = files("provenance.proof.standalone") / "verify_pack.py"
+
+
+class Pins(msgspec.Struct, frozen=True):
+    """What else a pack holds, fixed when its evidence was asked for: the log's keys, and how the log grew."""
+
+    keys: list[dict[str, Any]]
+    generation: int
+    consistency: bytes | None
+
+
+async def write(db: Database, actor: Actor, ledger: Ledger, cited: Cited, file: IO[bytes]) -> None:
+    """Write the pack to a seekable file. Raises RowDiffers when a row is not stored as it was recorded."""
+    async with db.read(actor) as tx:
+        pins = await _pins(tx, cited)
+    container, summary = Container(file), Summary()
+    for name, data in _first_files(cited, pins):
+        container.add(name, [data])
+    await _write_records(db, actor, ledger, cited, container, summary)
+    if cited.records <= MOST_PROOFS:
+        await _write_proofs(db, actor, ledger, cited, container)
+    container.add("report.html", report.render(cited, summary, pins.keys))
+    signer = signer_of(await ledger.keyring.of(actor.workspace_id), _origin(cited), pins.generation)
+    await asyncio.to_thread(_finish, container, cited, signer)
+
+
+async def _pins(tx: ReadTx, cited: Cited) -> Pins:
+    known = [row for row in await log_queries.keys(tx) if row.epoch == cited.epoch]
+    keys = [
+        {
+            "origin": row.origin,
+            "verifierKey": row.verifier_key,
+            "fromSize": row.from_size,
+            "successorNote": row.successor_note,
+        }
+        for row in known
+        if row.from_size < cited.newest_size
+    ]
+    generation = max(row.generation for row in known if row.from_size < cited.size)
+    grown = None
+    if cited.newest_size > cited.size:
+        path = (await log.consistency(tx, cited.size, cited.newest_size)).path
+        grown = canonical({"checkpoint": cited.newest_checkpoint, "path": path})
+    return Pins(keys, generation, grown)
+
+
+def _first_files(cited: Cited, pins: Pins) -> list[tuple[str, bytes]]:
+    found = [
+        ("README.txt", (_TEXTS / "pack_readme.txt").read_bytes()),
+        ("verify.py", _VERIFIER.read_bytes()),
+        ("checkpoint", cited.checkpoint.encode()),
+        ("keys.json", canonical({"keys": pins.keys})),
+    ]
+    if pins.consistency is not None:
+        found.append(("consistency.json", pins.consistency))
+    return found
+
+
+async def _write_records(
+    db: Database, actor: Actor, ledger: Ledger, cited: Cited, container: Container, summary: Summary
+) -> None:
+    writing = container.start("records.ndjson")
+
+    def take(piece: list[Sealed]) -> None:
+        for sealed in piece:
+            writing.write(sealed.line)
+            summary.take(sealed)
+
+    async for piece in records_of(db, actor, ledger.catalogues, cited):
+        await asyncio.to_thread(take, piece)
+    writing.finish()
+
+
+async def _write_proofs(db: Database, actor: Actor, ledger: Ledger, cited: Cited, container: Container) -> None:
+    note = Note.parse(cited.checkpoint)
+
+    def take(piece: list[Sealed]) -> None:
+        for sealed in piece:
+            container.add(f"proofs/{sealed.number}.json", [sealed.alone(note)])
+
+    async for piece in records_of(db, actor, ledger.catalogues, cited):
+        await asyncio.to_thread(take, piece)
+
+
+def _finish(container: Container, cited: Cited, signer: Signer) -> None:
+    head = {
+        "origin": _origin(cited),
+        "filter": msgspec.json.decode(cited.asked),
+        "records": cited.records,
+        "treeSize": cited.size,
+        "proofs": cited.records <= MOST_PROOFS,
+    }
+    manifest = manifest_of(head, container)
+    text = f"{_origin(cited)}/evidence\n{sha256(manifest).hexdigest()}\n"
+    container.finish(manifest, str(sign(text, signer)).encode())
+
+
+def _origin(cited: Cited) -> str:
+    return cited.checkpoint.partition("\n")[0]
