@@ -86,6 +86,11 @@ class Settings(BaseSettings):
     self_audit_pause_minutes: int = Field(
         default=60, ge=0, description="Pause between two rounds of the self-audit over all ledgers."
     )
+    egress_allow: list[str] = Field(
+        default_factory=list,
+        description="Networks, addresses and host names that calls leaving the platform may reach though they are "
+        "not public (JSON array), such as a witness in your own network.",
+    )
     min_free_bytes: int = Field(
         default=256 * 1024 * 1024,
         ge=0,
