@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ class ClientSettings:
     api_url: str
     api_key: str | None = field(repr=False)
     origin: str | None
+    token: str | None = field(default=None, repr=False)
+    """Access token of a signed-in person; sent instead of a key."""
 
     @property
     def host_url(self) -> str:
@@ -39,6 +41,10 @@ class ClientSettings:
     def is_local(self) -> bool:
         """Whether the server is on this machine's loopback."""
         return _is_loopback(self.api_url)
+
+    def as_person(self, token: str | None) -> ClientSettings:
+        """The same server for a signed-in person, or with an empty token for nobody; None leaves the key in force."""
+        return self if token is None else replace(self, api_key=None, token=token or None)
 
 
 def resolve(

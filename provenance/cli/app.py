@@ -22,6 +22,9 @@ COMMANDS = {
     "origins": "catalogue",
     "log": "log",
     "config": "config",
+    "login": "login",
+    "logout": "login",
+    "whoami": "login",
 }
 """Each command and the module that adds it, in the order of `--help`. A module has `register(app)`."""
 
@@ -70,5 +73,5 @@ def root(
     """Record who did what to what, and ask about it later.
 
     Settings: by flag, then PROVENANCE_API_URL, PROVENANCE_API_KEY and PROVENANCE_ORIGIN, then `provenance
-    config`.
+    config`, then `provenance login`.
     """

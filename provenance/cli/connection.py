@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from provenance.cli.errors import Misused, from_client
-from provenance.cli.settings import Connection, resolve
+from provenance.cli.sessions import token_for
+from provenance.cli.settings import Connection, chosen, load_config, resolve
 
 if TYPE_CHECKING:
     from provenance_client import Client
@@ -20,13 +22,15 @@ ApiKey = Annotated[
 
 
 def settled(api_url: str | None, api_key: str | None, origin: str | None = None) -> Connection:
-    """Return the connection's settings, with a key. Raises Misused when there is no key anywhere."""
+    """Return the connection's settings, with a key or a sign-in. Raises Misused when there is none anywhere."""
     connection = resolve(api_url, api_key, origin)
-    if not connection.api_key:
+    if chosen("api-key", api_key, load_config()) is None:
+        connection = replace(connection, token=token_for(connection.api_url))
+    if not (connection.api_key or connection.token):
         raise Misused(
             f"No API key for {connection.api_url}.\n"
-            "Start a server here with `provenance up`, or give a key: `provenance config set api-key pv_…`, "
-            "PROVENANCE_API_KEY or --api-key."
+            "Start a server here with `provenance up`, sign in with `provenance login`, or give a key: "
+            "`provenance config set api-key pv_…`, PROVENANCE_API_KEY or --api-key."
         )
     return connection
 
@@ -40,7 +44,12 @@ def connected(connection: Connection) -> Iterator["Client"]:
     from provenance_client import Client, ProvenanceError
 
     try:
-        with Client(api_url=connection.api_url, api_key=connection.api_key, origin=connection.origin) as client:
+        with Client(
+            api_url=connection.api_url,
+            api_key=connection.api_key,
+            origin=connection.origin,
+            token=connection.token,
+        ) as client:
             yield client
     except ProvenanceError as error:
         raise from_client(error) from error

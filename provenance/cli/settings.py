@@ -23,6 +23,8 @@ class Connection:
     api_url: str
     api_key: str | None
     origin: str
+    token: str | None = None
+    """The access token of `provenance login`, where nobody chose a key."""
 
 
 def key_id(api_key: str | None) -> str | None:

@@ -62,9 +62,9 @@ class Api(Resource[Tr], Generic[Tr]):
 
 
 class Client(Api[SyncTransport]):
-    """The API, blocking; safe to share between threads. `with Client() as api.
+    """The API, blocking; safe to share between threads. `with Client() as api: api.traces.get("user-123")`.
 
-    Api.traces.get("user-123")`.
+    `token` is the access token of a signed-in person, used instead of a key; an empty one stands for nobody.
     """
 
     def __init__(
@@ -73,9 +73,10 @@ class Client(Api[SyncTransport]):
         api_url: str | None = None,
         api_key: str | None = None,
         origin: str | None = None,
+        token: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
-        settings = resolve(api_url=api_url, api_key=api_key, origin=origin)
+        settings = resolve(api_url=api_url, api_key=api_key, origin=origin).as_person(token)
         super().__init__(SyncTransport(settings, timeout=timeout))
 
     def close(self) -> None:
@@ -98,9 +99,10 @@ class AsyncClient(Api[AsyncTransport]):
         api_url: str | None = None,
         api_key: str | None = None,
         origin: str | None = None,
+        token: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
-        settings = resolve(api_url=api_url, api_key=api_key, origin=origin)
+        settings = resolve(api_url=api_url, api_key=api_key, origin=origin).as_person(token)
         super().__init__(AsyncTransport(settings, timeout=timeout))
 
     async def close(self) -> None:

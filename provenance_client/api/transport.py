@@ -79,7 +79,9 @@ def _options(settings: ClientSettings, timeout: float) -> dict[str, Any]:
 def _spell(settings: ClientSettings, request: Request[Any]) -> dict[str, Any]:
     base = settings.host_url if request.at_root else settings.api_url
     headers = {"accept": "application/json", **request.headers}
-    if settings.api_key:
+    if settings.token:
+        headers.setdefault("authorization", f"Bearer {settings.token}")
+    elif settings.api_key:
         headers.setdefault("x-api-key", settings.api_key)
     return {
         "method": request.method,

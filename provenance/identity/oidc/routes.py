@@ -15,7 +15,7 @@ from provenance.identity.sessions.schemas import REFUSED, Mode, SignedIn
 
 router = APIRouter(route_class=Route, tags=["oidc"])
 
-Text = Annotated[str | None, Query(max_length=4096)]
+Text = Annotated[str | None, Query(max_length=4096, pattern=r"^[\x20-\x7e]*$")]
 _SENT: dict[int | str, dict[str, Any]] = {302: {"description": "The browser is sent along."}}
 
 
