@@ -116,8 +116,11 @@ class ExpressProtocol(OneWriteProtocol):
     def on_message_begin(self) -> None:
         """Start a request; its scope is made when the ordinary cycle wants one."""
         self.url = b""
-        self.expect_100_continue = False
         self.headers = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header."""
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Choose the way of a request."""
@@ -225,7 +228,6 @@ class ExpressProtocol(OneWriteProtocol):
             parser.get_method() == b"POST"
             and parser.get_http_version() == "1.1"
             and not parser.should_upgrade()
-            and not self.expect_100_continue
             and (self.cycle is None or self.cycle.response_complete)
             and not self.flow.write_paused
         )
@@ -234,7 +236,8 @@ class ExpressProtocol(OneWriteProtocol):
         """Tell whether the body is of known, small size, and nobody sent it on behalf of another."""
         length = headers.get(b"content-length", b"")
         return (
-            0 < len(length) <= 5
+            b"expect" not in headers
+            and 0 < len(length) <= 5
             and int(length) <= HIGH_WATER_LIMIT
             and not (self._forwards and (b"x-forwarded-for" in headers or b"x-forwarded-proto" in headers))
         )
@@ -247,10 +250,11 @@ class ExpressProtocol(OneWriteProtocol):
             return True
 
     def _start_cycle(self) -> None:
-        headers, url, expects = self.headers, self.url, self.expect_100_continue
+        headers, self.headers, url = self.headers, [], self.url
         super().on_message_begin()
-        self.headers.extend(headers)
-        self.url, self.expect_100_continue = url, expects
+        self.url = url
+        for name, value in headers:
+            super().on_header(name, value)
         super().on_headers_complete()
 
     def _leave_express(self, turn: _Turn) -> None:

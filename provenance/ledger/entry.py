@@ -5,16 +5,16 @@ envelope and leaf hash. A draft has its words resolved already, because the enve
 spelling of each mnemonic.
 """
 
-import os
 import uuid
 from typing import NamedTuple
 
 import msgspec
 
 from provenance.core.clock import now_ns
-from provenance.core.ids import new_uuid_text
+from provenance.core.ids import new_uuid_text, random_bytes
 from provenance.core.keyring import WorkspaceKeys
 from provenance.ledger.catalogue.cache import Word
+from provenance.proof.canonical import canonical_string
 from provenance.proof.leaf import (
     Envelope,
     IndexKeys,
@@ -120,10 +120,21 @@ class Verdict(NamedTuple):
         return self.kind == "d"
 
 
+class _Names(dict[str, bytes]):
+    """The members' names as they are written, each made once."""
+
+    def __missing__(self, name: str) -> bytes:
+        written = self[name] = canonical_string(name) + b":"
+        return written
+
+
+_NAMES = _Names()
+
+
 def seal(draft: Draft, keys: WorkspaceKeys) -> Entry:
     """Seal a draft: from here on nothing of it may change."""
-    content = b"{" + b",".join([b'"%b":%b' % (name.encode(), value) for name, value in draft.members]) + b"}"
-    salt = os.urandom(16)
+    content = b"{" + b",".join([_NAMES[name] + value for name, value in draft.members]) + b"}"
+    salt = random_bytes(16)
     digest = content_digest(salt, content)
     index_mac = keys.fast_mac(INDEX_PURPOSE)
     recorded_at = now_ns()

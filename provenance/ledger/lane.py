@@ -129,10 +129,6 @@ class Lane:
         while True:
             while self._singles or self._batches:
                 if self._singles:
-                    # Two turns of the loop, no timer: answers of the last group go out, and what came meanwhile is
-                    # read. Groups grow by a third for it, and each row costs PostgreSQL a fifth less.
-                    await asyncio.sleep(0)
-                    await asyncio.sleep(0)
                     group = [self._singles.popleft() for _ in range(min(GROUP, len(self._singles)))]
                     await self._commit(group)
                 if self._batches:
@@ -156,11 +152,15 @@ class Lane:
                 log.error("lane_failed", exc_info=error)
             self._refuse(jobs, problem or error)
             return
+        # Answered in the next turn of the loop: by then the next group is on its way, and PostgreSQL works meanwhile.
+        asyncio.get_running_loop().call_soon(self._answer, jobs, found)
+        self._committed(entries)
+
+    def _answer(self, jobs: list[_Job], found: list[Verdict]) -> None:
         at = 0
         for job in jobs:
             self._settle(job, found[at : at + len(job.entries)])
             at += len(job.entries)
-        self._committed(entries)
 
     async def _split(self, jobs: list[_Job], error: Exception) -> None:
         """Find the job whose data the database refuses; the others of its group are not to suffer."""

@@ -11,7 +11,6 @@ import msgspec
 
 from provenance.core.clock import parse_iso
 from provenance.core.errors import Invalid
-from provenance.core.ids import parse_uuid
 from provenance.ledger.catalogue.cache import KINDS, Catalogue, Kind, Word
 from provenance.ledger.catalogue.naming import mnemonic_issue
 from provenance.ledger.errors import UnknownMnemonic
@@ -27,6 +26,7 @@ _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?", re.ASCII
 )
 """W3C trace context; what the standard calls invalid is ignored, as it asks for."""
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _NEEDS_VALUE = ("add", "replace", "test")
 _PLATFORM = "platform"
 
@@ -201,10 +201,9 @@ def _check_operation(operation: PatchOperation, at: str) -> None:
 def _uuid(text: str | None, path: str) -> str | None:
     if text is None:
         return None
-    value = parse_uuid(text)
-    if value is None:
+    if _UUID.fullmatch(text) is None:
         raise Invalid.at(path, "must be a UUID such as 3f2b8c1e-1111-4222-8333-444455556666")
-    return str(value)
+    return text.lower()
 
 
 def _time(text: str | None, path: str) -> int | None:
@@ -221,7 +220,7 @@ def _short(text: str | None, path: str) -> str | None:
         return None
     if not 1 <= len(text) <= 512:
         raise Invalid.at(path, "must have 1 to 512 characters")
-    if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    if "\x00" in text or not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
         raise Invalid.at(path, "holds a character that can't be stored")
     return text
 

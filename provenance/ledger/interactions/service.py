@@ -55,7 +55,7 @@ def headers_of(exchange: Exchange) -> Headers:
     sent = exchange.headers
     if _HEADER_NAMES.isdisjoint(sent):
         return NO_HEADERS
-    return Headers(*[exchange.header(name) or None for name in _HEADERS])
+    return Headers(*[exchange.header(name) or None if name in sent else None for name in _HEADERS])
 
 
 _HEADERS = (
