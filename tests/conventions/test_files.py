@@ -37,7 +37,7 @@ OF_ITS_OWN = {
     "identity/guessing": set[str](),
     "identity/invitations": set[str](),
     "identity/oidc": {"provider"},
-    "identity/passkeys": {"dependencies"},
+    "identity/passkeys": {"ceremony", "dependencies"},
     "identity/passwords": set[str](),
     "identity/sessions": {"cookies", "dependencies", "signing"},
     "identity/tickets": set[str](),

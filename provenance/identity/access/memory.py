@@ -14,7 +14,10 @@ REMEMBERED = 10_000
 
 
 class Known(NamedTuple):
-    """An answer of the database: under which epoch, when it was asked for, until when the credential lasts."""
+    """An answer of the database: under which epoch, when it was asked for, until when the credential lasts.
+
+    Moments are those of ``time.monotonic``.
+    """
 
     epoch: int
     asked: float
@@ -38,11 +41,12 @@ class Memory:
 
     def recall(self, sent: bytes) -> Actor | None:
         """Return the actor without asking, if what is remembered was true within the last second."""
-        known = self._known.get(sha256(sent).digest())
-        if known is None or known.epoch != self._epoch.number:
+        known, current = self._known.get(sha256(sent).digest()), self._epoch
+        if known is None:
             return None
-        true_at = max(known.asked, self._epoch.asked)
-        return known.actor if time.monotonic() - true_at < FRESH_SECONDS and time.time() < known.until else None
+        epoch, asked, until, actor = known
+        now, true_at = time.monotonic(), current.asked if current.asked > asked else asked
+        return actor if epoch == current.number and now - true_at < FRESH_SECONDS and now < until else None
 
     async def ask(self, sent: bytes) -> Actor | None:
         """Return the actor, or None; requests that come together share one look-up."""
@@ -60,7 +64,7 @@ class Memory:
             self._known.pop(digest, None)
             return None
         actor, until = found
-        self._known[digest] = Known(epoch, asked, until, actor)
+        self._known[digest] = Known(epoch, asked, asked + until - time.time(), actor)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return actor

@@ -78,7 +78,7 @@ async def decide(identity: Identity, actor: Actor, user_code: str, *, approve: b
         name = await queries.decide(tx, digest, status, actor.person, actor.workspace_id)
         if name is None:
             raise UnknownUserCode("No device waits under this code.")
-        await guessing.was_right(tx, identity.keys, subjects)
+        await guessing.take_back(tx, identity.keys, subjects)  # one's own device vouches for no other guess
     return Decided(client_name=name, status="approved" if approve else "denied")
 
 

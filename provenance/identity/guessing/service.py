@@ -45,6 +45,12 @@ async def _take(tx: WriteTx, keys: WorkspaceKeys, subjects: Sequence[Subject]) -
     return 0, guessed[digest(keys, subjects[0])].failures
 
 
+async def take_back(tx: WriteTx, keys: WorkspaceKeys, subjects: Sequence[Subject]) -> None:
+    """Take one guess back that was neither right nor wrong; what was wrong before still counts."""
+    for stored in sorted(digest(keys, subject) for subject in subjects):
+        await queries.forgive_one(tx, stored)
+
+
 async def was_right(tx: WriteTx, keys: WorkspaceKeys, subjects: Sequence[Subject]) -> None:
     """Forget an account's failures; an address only gets back the one guess, or its owner could wash it clean."""
     for subject in sorted(subjects, key=lambda each: digest(keys, each)):

@@ -4,7 +4,6 @@ import time
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -114,6 +113,8 @@ class Provider:
         return self._metadata
 
     async def _ask(self, method: str, url: str, form: dict[str, str] | None = None) -> dict[str, Any]:
+        import httpx  # only who signs on pays for it
+
         secret = self._settings.oidc_client_secret
         basic = None
         if form is not None and secret is not None:

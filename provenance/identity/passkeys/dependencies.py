@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from provenance.identity.passkeys.service import Site
+from provenance.identity.passkeys.schemas import Site
 
 
 async def site_of(request: Request) -> Site:

@@ -1,13 +1,34 @@
 """What goes in and out when people register and use passkeys. Options and credentials are WebAuthn's own JSON."""
 
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
 from provenance.core.clock import iso_millis
+from provenance.core.door import Exchange
+from provenance.core.errors import Invalid
 from provenance.core.ids import encode
 from provenance.identity.schemas import Wire
 from provenance.identity.sessions.schemas import Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The site that passkeys are bound to: PUBLIC_URL, or where the browser says it is."""
+
+    rp_id: str
+    origin: str
+
+    @classmethod
+    def of(cls, exchange: Exchange, public_url: str | None) -> "Site":
+        """Read it from the settings, or from the request: an authenticator answers for its own site alone."""
+        try:
+            address = urlsplit(public_url or f"{exchange.scheme}://{exchange.header(b'host') or 'localhost'}")
+        except ValueError:
+            raise Invalid("The Host header names no host.") from None
+        return cls(address.hostname or "localhost", f"{address.scheme}://{address.netloc}")
 
 
 class Challenge(Wire):

@@ -89,8 +89,8 @@ async def _second_factor(
     identity: Identity, person: Person, otp: str | None, subjects: list[Subject], failures: int
 ) -> None:
     if otp is None:
-        async with identity.db.housekeeping() as tx:  # half an answer is no wrong guess
-            await guessing.was_right(tx, identity.keys, subjects)
+        async with identity.db.housekeeping() as tx:  # half an answer is no wrong guess, and no right one either
+            await guessing.take_back(tx, identity.keys, subjects)
         raise CodeRequired("This account asks for a one-time code as well.")
     async with identity.db.housekeeping() as tx:
         right = await totp.use(tx, identity.keys, person.id, otp)

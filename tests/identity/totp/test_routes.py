@@ -64,6 +64,16 @@ class TestSignIn:
         assert again.status_code == 401
         assert (await events(app, someone.workspace.id, someone.id))[-1][1]["methods"] == ["password", "otp"]
 
+    async def test_leaving_the_code_out_washes_no_wrong_one_away(
+        self, web: httpx.AsyncClient, someone: Someone
+    ) -> None:
+        await enrolled(web, someone)
+        seen = []
+        for _ in range(4):
+            for otp in ({"otp": "000000"}, {"otp": "000001"}, {}):
+                seen.append((await web.post("/auth/login", json={**someone.credentials, **otp})).status_code)
+        assert seen[-1] == 429
+
     async def test_no_password_no_word_about_codes(self, web: httpx.AsyncClient, someone: Someone) -> None:
         await enrolled(web, someone)
         answer = await web.post("/auth/login", json={**someone.credentials, "password": "wrong horse battery"})
