@@ -28,6 +28,11 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/api/log": ("provenance.ledger.log.routes", "provenance.ledger.self_audit.routes"),
     "/api/log": ("provenance.ledger.log.routes", "provenance.evidence.routes"),
     "/api/evidence": ("provenance.evidence.routes",),
+    "/api/log": (
+        "provenance.ledger.log.routes",
+        "provenance.ledger.self_audit.routes",
+        "provenance.ledger.completeness.routes",
+    ),
     "/log": ("provenance.ledger.log.routes",),
     "/platform/queue": ("provenance.ledger.queue.routes",),
     "/auth": (
@@ -47,6 +52,7 @@ TABLES = (
     "provenance.ledger.tables",
     "provenance.ledger.log.tables",
     "provenance.ledger.self_audit.tables",
+    "provenance.ledger.completeness.tables",
     "provenance.workspace.tables",
     "provenance.identity.tables",
     "provenance.identity.sessions.tables",
@@ -62,7 +68,11 @@ TABLES = (
 TASKS = ("provenance.ledger.fields.tasks",)
 """Modules whose ``@on`` handlers the worker feeds."""
 
-LOOPS = ("provenance.ledger.log.tasks", "provenance.ledger.self_audit.tasks")
+LOOPS = (
+    "provenance.ledger.log.tasks",
+    "provenance.ledger.self_audit.tasks",
+    "provenance.ledger.completeness.tasks",
+)
 """Modules whose ``run(ledger, stop)`` the worker keeps running: work that follows no event."""
 
 

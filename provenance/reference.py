@@ -60,6 +60,7 @@ LEDGER_EVENTS = (
     "queue.rotated",
     "ledger.incident",
     "ledger.log_published",
+    "ledger.map_signed",
     "ledger.key_rotated",
     "ledger.reopened",
 )

@@ -88,6 +88,21 @@ interactions = Table(
         "number",
         postgresql_where=text("external_reference IS NOT NULL"),
     ),
+    # What was erased is found by its keys: nothing is added to these while a row has its content.
+    Index(
+        "ix_interactions_erased_resource",
+        "workspace_id",
+        "resource_key",
+        "number",
+        postgresql_where=text("resource_id IS NULL"),
+    ),
+    Index(
+        "ix_interactions_erased_user",
+        "workspace_id",
+        "user_key",
+        "number",
+        postgresql_where=text("user_id IS NULL AND user_key IS NOT NULL"),
+    ),
     Index("ix_interactions_platform", "workspace_id", "number", postgresql_where=text("platform")),
     postgresql_with={
         "autovacuum_vacuum_insert_scale_factor": "0.05",

@@ -74,11 +74,16 @@ class Tile:
     __slots__ = ("nodes",)
 
     def __init__(self, data: bytes = b"") -> None:
-        """Read the bytes of a tile: for each node one byte of depth and the hash, from the left."""
+        """Read the bytes of a tile: for each node one byte of depth and the hash, from the left.
+
+        Raises `MapDamaged`.
+        """
         self.nodes: dict[int, tuple[int, bytes]] = {}
         slot = 0
         for at in range(0, len(data), _NODE_BYTES):
             depth = data[at]
+            if depth > _LEVELS or len(data) - at < _NODE_BYTES:
+                raise MapDamaged("A tile of the completeness map is no whole tree.")
             self.nodes[slot] = (depth, data[at + 1 : at + _NODE_BYTES])
             slot += _WIDTH >> depth
 

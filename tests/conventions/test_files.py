@@ -21,6 +21,7 @@ OF_ITS_OWN = {
     "ledger/activity": set[str](),
     "ledger/analytics": {"plan"},
     "ledger/catalogue": {"cache", "naming"},
+    "ledger/completeness": {"following", "keys"},
     "ledger/feed": {"agenda", "handing", "handlers", "hints", "running"},
     "ledger/fields": {"paths", "walking"},
     "ledger/interactions": {
