@@ -42,8 +42,9 @@ PUBLIC = {
     "log.published": "shows only what a workspace publishes of its log",
 }
 """Routes that declare no scope, and why."""
-OTHER_VERBS = {"list": {"list_passkeys", "list_words", "list_interactions", "list_rows", "list_fields"}}
-OTHER_VERBS = {"list": {"list_words", "list_interactions", "list_rows", "list_fields", "list_evidence"}}
+OTHER_VERBS = {
+    "list": {"list_words", "list_interactions", "list_rows", "list_fields", "list_evidence", "list_passkeys"},
+}
 """Functions that can't bear the plain name of their verb, because it would hide a builtin."""
 
 ROUTERS = [operations.router, *feature_routers()]
