@@ -25,15 +25,15 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/api/timeline": ("provenance.ledger.traces.routes",),
     "/api/interaction-fields": ("provenance.ledger.fields.routes",),
     "/api/analytics": ("provenance.ledger.analytics.routes",),
-    "/api/log": ("provenance.ledger.log.routes", "provenance.ledger.self_audit.routes"),
-    "/api/log": ("provenance.ledger.log.routes", "provenance.evidence.routes"),
-    "/api/evidence": ("provenance.evidence.routes",),
     "/api/log": (
         "provenance.ledger.log.routes",
         "provenance.ledger.self_audit.routes",
         "provenance.ledger.completeness.routes",
+        "provenance.evidence.routes",
     ),
+    "/api/evidence": ("provenance.evidence.routes",),
     "/log": ("provenance.ledger.log.routes",),
+    "/audit": ("provenance.audit.routes",),
     "/platform/queue": ("provenance.ledger.queue.routes",),
     "/auth": (
         "provenance.identity.sessions.routes",

@@ -8,18 +8,12 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from provenance.audit.schemas import Risk
 from provenance.core.db import WriteTx
 from provenance.ledger.service import Fact
 from provenance.ledger.service import record as record_fact
 
-
-class Risk(StrEnum):
-    """How much an event deserves a look."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    CRITICAL = "critical"
+__all__ = ["Risk", "record", "words_of"]
 
 
 def words_of(event: str) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from provenance.core.actor import Actor, Role, Scope
 from provenance.core.db import Database
 from provenance.core.door import Access, Exchange, admit
 from provenance.core.errors import Detail, Invalid, MethodNotAllowed, NotFound, Problem
+from provenance.core.incoming import ORIGIN, USER_AGENT_KEPT, Origin
 from provenance.proof.canonical import BadJson
 from provenance.proof.canonical import admit as admit_json
 
@@ -86,6 +87,8 @@ class Route(APIRoute):
         async def handle(request: Request) -> Response:
             exchange: Exchange = request.scope["exchange"]
             request.scope["route_path"] = self.path_format
+            agent = exchange.header(b"user-agent")
+            ORIGIN.set(Origin(exchange.client_ip, agent and agent[:USER_AGENT_KEPT], exchange.request_id))
             if access is not None:
                 await admit(exchange, access, request.app.state.authenticate)
             refuse_nul(request)

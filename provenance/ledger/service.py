@@ -14,6 +14,7 @@ from provenance.core.clock import now_ns
 from provenance.core.db import Database, WriteTx
 from provenance.core.disk import DiskGuard
 from provenance.core.ids import new_uuid, new_uuid_text
+from provenance.core.incoming import ORIGIN, Origin
 from provenance.core.keyring import Keyring
 from provenance.core.settings import Settings
 from provenance.ledger import appending
@@ -191,6 +192,19 @@ class Ledger:
             self.wakeups.grew(workspace_id)
 
 
+def _content_of(fact: Fact, origin: Origin | None) -> list[tuple[str, bytes]]:
+    """Return the members of a fact's content, in canonical order; of a request also where it came from."""
+    values = {
+        "interaction": fact.data,
+        "ip": origin and origin.ip,
+        "links": origin and [{"requestId": origin.request_id}],
+        "resourceId": fact.resource_id,
+        "userAgent": origin and origin.user_agent,
+        "userId": fact.user_id,
+    }
+    return [(name, canonical(value)) for name, value in values.items() if value is not None]
+
+
 def _draft_of(tx: WriteTx, fact: Fact, catalogue: Catalogue) -> Draft:
     resource_type = catalogue.named(Kind.RESOURCE_TYPE, fact.resource_type)
     action, origin = catalogue.named(Kind.ACTION, fact.action), catalogue.named(Kind.ORIGIN, PLATFORM)
@@ -198,9 +212,7 @@ def _draft_of(tx: WriteTx, fact: Fact, catalogue: Catalogue) -> Draft:
     assert action is not None, fact.action
     assert origin is not None, PLATFORM
     recorded_by, actor_kind = tx.acting
-    members = [("interaction", canonical(fact.data)), ("resourceId", canonical(fact.resource_id))]
-    if fact.user_id is not None:
-        members.append(("userId", canonical(fact.user_id)))
+    members = _content_of(fact, ORIGIN.get())
     return Draft(
         workspace_id=tx.workspace_id,
         workspace=catalogue.workspace,

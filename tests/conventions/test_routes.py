@@ -45,6 +45,10 @@ PUBLIC = {
 OTHER_VERBS = {
     "list": {"list_words", "list_interactions", "list_rows", "list_fields", "list_evidence", "list_passkeys"},
 }
+    "list": {
+        "list_words", "list_interactions", "list_rows", "list_fields", "list_evidence", "list_passkeys", "list_events",
+    },
+}  # fmt: skip
 """Functions that can't bear the plain name of their verb, because it would hide a builtin."""
 
 ROUTERS = [operations.router, *feature_routers()]

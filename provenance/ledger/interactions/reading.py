@@ -220,7 +220,7 @@ def _short(text: str | None, path: str) -> str | None:
         return None
     if not 1 <= len(text) <= 512:
         raise Invalid.at(path, "must have 1 to 512 characters")
-    if "\x00" in text or not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+    if "\x00" in text or (not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)):
         raise Invalid.at(path, "holds a character that can't be stored")
     return text
 

@@ -31,7 +31,7 @@ _SENTENCES = {
     Kind.HEAD: "A signed head does not fit {rows}.",
     Kind.KEY: "A head over {rows} is not signed by the key of the log.",
     Kind.OLDER: "The database is older than the log that was signed: {rows} gone.",
-    Kind.TIME: "The time of {rows} impossible: recorded after being signed, or long before the row on the left.",
+    Kind.TIME: "{rows} of an impossible time: recorded after being signed, or long before the row on the left.",
 }
 _NOUNS = {Kind.HEAD, Kind.KEY}  # sentences that need no verb after the rows
 
