@@ -6,6 +6,8 @@ Both spell the call and read the answer with the same functions.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar, cast
@@ -34,6 +36,17 @@ class SyncTransport:
     def exchange(self, request: Request[Any]) -> bytes:
         """Send, and give a 2xx answer's body unread. Raises as `run` does."""
         return successful(self._send(request)).content
+
+    @contextmanager
+    def pieces(self, request: Request[Any]) -> Iterator[Iterator[bytes]]:
+        """Send, and give a 2xx answer's body piece by piece, for answers larger than memory. Raises as `run` does."""
+        try:
+            with self._http.stream(**_spell(self.settings, request)) as response:
+                if not response.is_success:
+                    response.read()
+                yield successful(response).iter_bytes()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _no_answer(self.settings, error) from error
 
     def _send(self, request: Request[Any]) -> httpx.Response:
         try:

@@ -19,7 +19,19 @@ from typing import Any, NoReturn, Self
 LOADED = (
     *(
         f"provenance.cli.{name}"
-        for name in ("main", "app", "track", "search", "trace", "imports", "catalogue", "config")
+        for name in (
+            "main",
+            "app",
+            "track",
+            "search",
+            "trace",
+            "imports",
+            "catalogue",
+            "config",
+            "verify",
+            "proof",
+            "evidence",
+        )
     ),
     *(f"provenance.cli.{name}" for name in ("follow", "listing", "table", "terminal", "strict_json", "progress")),
     *(f"provenance.cli.importers.{name}" for name in ("delivery", "git", "github", "journal", "ndjson")),

@@ -1,0 +1,1 @@
+"""Checking what a ledger claims: proofs, packs and whole logs, against the keys that a person names."""

@@ -1,0 +1,23 @@
+"""Waiting until the log has signed what was recorded a moment ago."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+_CODE = "not_integrated"
+_PAUSE = 0.2
+
+
+def until_signed(ask: Callable[[], T], seconds: float) -> T:
+    """Ask, and again while the answer is that nothing is signed yet; the last such answer is raised."""
+    from provenance_client import NotFound
+
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return ask()
+        except NotFound as error:
+            if error.code != _CODE or time.monotonic() >= deadline:
+                raise
+        time.sleep(_PAUSE)

@@ -1,0 +1,392 @@
+"""The verifier that travels in a pack: alone in a folder, on any Python, and byte by byte against tampering."""
+
+import io
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from provenance.evidence.container import Container, manifest_of
+from provenance.ledger.log.keys import successor_note
+from provenance.proof.canonical import canonical
+from provenance.proof.checkpoints import Checkpoint, sign_checkpoint
+from provenance.proof.json_proof import write_json_proof
+from provenance.proof.merkle import consistency_proof, inclusion_proof, tree_root, verify_consistency, verify_inclusion
+from provenance.proof.notes import Signer, sign
+from provenance.proof.standalone import verify_pack
+from tests.proof.logs import ENVELOPES, LEAVES, LOG, SALT, SIZE, content_of
+
+VERIFIER = Path(verify_pack.__file__)
+ASKED = [1, 4, 5, 9]
+HEAD = 10
+
+
+def line(index: int, **instead: Any) -> bytes:
+    """A record as a pack holds it."""
+    path = canonical([each.hex() for each in inclusion_proof(LEAVES[:HEAD], index)])
+    parts = {
+        "content": content_of(index),
+        "envelope": ENVELOPES[index],
+        "number": str(index + 1).encode(),
+        "path": path,
+        "salt": b'"%b"' % SALT.hex().encode(),
+        **instead,
+    }
+    return b"{" + b",".join(b'"%b":%b' % (name.encode(), value) for name, value in parts.items()) + b"}\n"
+
+
+def key_entry(signer: Signer, from_size: int = 0, note: str | None = None) -> dict[str, Any]:
+    return {
+        "origin": signer.name,
+        "verifierKey": str(signer.verifier),
+        "fromSize": from_size,
+        "successorNote": note,
+    }
+
+
+def make(
+    files: dict[str, bytes] | None = None,
+    *,
+    signer: Signer = LOG,
+    keys: list[dict[str, Any]] | None = None,
+    **head: Any,
+) -> bytes:
+    """A small pack; ``files`` stand in for those it has, None values leave one out."""
+    note = sign_checkpoint(Checkpoint(signer.name, HEAD, tree_root(LEAVES[:HEAD])), signer)
+    newer = sign_checkpoint(Checkpoint(signer.name, SIZE, tree_root(LEAVES)), signer)
+    grown = {"checkpoint": str(newer), "path": [each.hex() for each in consistency_proof(LEAVES, HEAD)]}
+    proofs = {
+        f"proofs/{index + 1}.json": write_json_proof(
+            ENVELOPES[index], index, inclusion_proof(LEAVES[:HEAD], index), note, content_of(index), SALT
+        )
+        for index in ASKED
+    }
+    found = {
+        "README.txt": b"read me\n",
+        "verify.py": VERIFIER.read_bytes(),
+        "checkpoint": str(note).encode(),
+        "keys.json": canonical({"keys": keys or [key_entry(signer)]}),
+        "consistency.json": canonical(grown),
+        "records.ndjson": b"".join(line(index) for index in ASKED),
+        **proofs,
+        "report.html": b"<p>report</p>\n" * 50,
+        **(files or {}),
+    }
+    file = io.BytesIO()
+    container = Container(file)
+    for name, data in found.items():
+        container.add(name, [data[at : at + 700] for at in range(0, len(data), 700)] or [b""])
+    said = {
+        "origin": signer.name,
+        "filter": {"action": ["create"], "resourceId": ["user-*"]},
+        "records": len(ASKED),
+        "treeSize": HEAD,
+        "proofs": True,
+        **head,
+    }
+    manifest = manifest_of(said, container)
+    text = f"{signer.name}/evidence\n{sha256(manifest).hexdigest()}\n"
+    container.finish(manifest, str(sign(text, signer)).encode())
+    return file.getvalue()
+
+
+PACK = make()
+KEY = verify_pack.Key(str(LOG.verifier))
+
+
+def outcome_of(pack: bytes) -> verify_pack.Outcome:
+    return verify_pack.verify(io.BytesIO(pack), [KEY])
+
+
+def failures(pack: bytes) -> list[tuple[str, str | None]]:
+    return [(finding.subject, finding.where) for finding in outcome_of(pack).findings if not finding.passed]
+
+
+class TestGood:
+    def test_everything_passes(self) -> None:
+        outcome = outcome_of(PACK)
+        assert [finding.shown() for finding in outcome.findings if not finding.passed] == []
+        assert (outcome.proven, outcome.trusted, outcome.signer) == (True, True, str(LOG.verifier))
+        assert zipfile.ZipFile(io.BytesIO(PACK)).testzip() is None
+
+    def test_the_same_files_make_the_same_bytes(self) -> None:
+        assert make() == PACK
+
+    def test_without_a_key_nothing_is_trusted(self) -> None:
+        outcome = verify_pack.verify(io.BytesIO(PACK))
+        assert (outcome.proven, outcome.trusted) == (True, False)
+
+    def test_keys_that_follow_one_another(self) -> None:
+        new = Signer(LOG.name, Ed25519PrivateKey.from_private_bytes(bytes([5]) * 32))
+        note = str(successor_note(LOG, new, 3))
+        pack = make(signer=new, keys=[key_entry(LOG), key_entry(new, 3, note)])
+        assert (outcome_of(pack).proven, outcome_of(pack).trusted) == (True, True)
+        for forged in (key_entry(new, 4, note), key_entry(new, 3), key_entry(new, 3, str(successor_note(new, new, 3)))):
+            outcome = outcome_of(make(signer=new, keys=[key_entry(LOG), forged]))
+            assert (outcome.proven, outcome.trusted) == (True, False)
+
+    def test_an_erased_record(self) -> None:
+        erased = {"content": b"null", "salt": b"null"}
+        note = sign_checkpoint(Checkpoint(LOG.name, HEAD, tree_root(LEAVES[:HEAD])), LOG)
+        proof = write_json_proof(ENVELOPES[4], 4, inclusion_proof(LEAVES[:HEAD], 4), note, None, None)
+        lines = [line(index, **(erased if index == 4 else {})) for index in ASKED]
+        outcome = outcome_of(make({"records.ndjson": b"".join(lines), "proofs/5.json": proof}))
+        assert outcome.proven
+        assert "Of 1 the content was erased" in outcome.findings[4].sentence
+
+
+class TestChangedBytes:
+    """The pack's promise: no byte can change without the verifier failing and saying where."""
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.integers(0, len(PACK) - 1), st.integers(1, 255))
+    def test_any_byte(self, at: int, flip: int) -> None:
+        changed = bytearray(PACK)
+        changed[at] ^= flip
+        outcome = outcome_of(bytes(changed))
+        assert not (outcome.proven and outcome.trusted)
+        assert any(finding.where for finding in outcome.findings if not finding.passed)
+
+    def test_every_byte_of_what_is_not_compressed(self) -> None:
+        """All headers, the manifest, its signature and the directory, each byte; of compressed data the last byte."""
+        compressed = set[int]()
+        pack = verify_pack.Pack(io.BytesIO(PACK))
+        for member in pack.members.values():
+            if member.method == verify_pack.DEFLATED:
+                compressed.update(range(member.start, member.start + member.packed - 1))
+        bare = [at for at in range(len(PACK)) if at not in compressed]
+        for at in random.Random(1).sample(bare, 400):
+            changed = bytearray(PACK)
+            changed[at] ^= 1 << at % 8
+            assert failures(bytes(changed)), at
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda pack: pack[:-1],
+            lambda pack: pack + b"\0",
+            lambda pack: b"\0" + pack,
+            lambda pack: b"",
+            lambda pack: pack[: len(pack) // 2],
+            lambda pack: b"PK\5\6" + bytes(18),
+        ],
+    )
+    def test_cut_and_lengthened(self, change: Callable[[bytes], bytes]) -> None:
+        assert failures(change(PACK))
+
+    @pytest.mark.parametrize("name", ["verify.py", "report.html", "records.ndjson", "proofs/5.json", "keys.json"])
+    def test_a_file_that_someone_packed_anew(self, name: str) -> None:
+        """Unpacked, changed and packed again with a right zip and a right manifest, but without the log's key."""
+        other = Signer(LOG.name, Ed25519PrivateKey.from_private_bytes(bytes([8]) * 32))
+        files = {each: zipfile.ZipFile(io.BytesIO(PACK)).read(each) for each in (name,)}
+        pack = make({name: files[name].replace(b"e", b"E", 1)}, signer=other, keys=[key_entry(other)])
+        outcome = outcome_of(pack)
+        assert not outcome.trusted
+        genuine = make({name: files[name] + b" "})
+        mixed = _with_signature_of(genuine, PACK)
+        assert failures(mixed)[0] == ("signature", "manifest.json")
+
+
+def _with_signature_of(pack: bytes, other: bytes) -> bytes:
+    """The same files under another pack's signature."""
+    file = io.BytesIO()
+    container, source = Container(file), zipfile.ZipFile(io.BytesIO(pack))
+    for name in source.namelist()[:-2]:
+        container.add(name, [source.read(name)])
+    container.finish(source.read("manifest.json"), zipfile.ZipFile(io.BytesIO(other)).read("manifest.note"))
+    return file.getvalue()
+
+
+class TestForged:
+    """Packs that the log's own key has signed, but that do not hold together: the proofs still decide."""
+
+    @pytest.mark.parametrize(
+        ("files", "head", "subject", "where"),
+        [
+            ({"records.ndjson": line(1)}, {}, "records", "records.ndjson"),
+            ({"records.ndjson": line(4) + line(1)}, {"records": 2}, "records", "records.ndjson, line 2"),
+            ({"records.ndjson": line(1) * 2}, {"records": 2}, "records", "records.ndjson, line 2"),
+            ({"records.ndjson": line(1, content=b'{"resourceId":"user-1"}')}, {"records": 1}, "records", "number 2"),
+            ({"records.ndjson": line(1, envelope=ENVELOPES[2])}, {"records": 1}, "records", "number 2"),
+            ({"records.ndjson": line(1, path=b"[]")}, {"records": 1}, "records", "number 2"),
+            ({"records.ndjson": line(1, path=b'["x"]')}, {"records": 1}, "records", "number 2"),
+            ({"records.ndjson": line(1, number=b"3")}, {"records": 1}, "records", "number 3"),
+            ({"records.ndjson": line(1, salt=b"null")}, {"records": 1}, "records", "number 2"),
+            ({"records.ndjson": line(1)[:-1]}, {"records": 1}, "records", "records.ndjson, line 1"),
+            ({"records.ndjson": b"{}\n"}, {"records": 1}, "records", "records.ndjson, line 1"),
+            ({"records.ndjson": b"\xff\n"}, {"records": 1}, "records", "records.ndjson, line 1"),
+            ({"records.ndjson": line(1, content=b'{"a":1,"a":2}')}, {"records": 1}, "records", "line 1"),
+            ({"proofs/5.json": b"{}"}, {}, "records", "proofs/5.json"),
+            ({}, {"filter": {"uowId": "x"}}, "records", "number 2"),
+            ({}, {"filter": {"resourceId": ["user-1"]}}, "records", "number 5"),
+            ({}, {"filter": {"action": ["DELETE"]}}, "records", "number 2"),
+            ({}, {"treeSize": 11}, "checkpoint", "checkpoint"),
+            ({"checkpoint": b"no note"}, {}, "checkpoint", "checkpoint"),
+            ({"consistency.json": b'{"checkpoint":"","path":[]}'}, {}, "growth", "consistency.json"),
+            ({"keys.json": b'{"keys":[]}'}, {}, "signature", "manifest.note"),
+            ({"keys.json": b"[]"}, {}, "signature", "keys.json"),
+        ],
+    )
+    def test_what_does_not_hold_together(
+        self, files: dict[str, bytes], head: dict[str, Any], subject: str, where: str
+    ) -> None:
+        found = failures(make(files, **head))
+        assert (found[0][0], where in str(found[0][1])) == (subject, True), found
+
+    def test_another_log_that_does_not_extend_this_one(self) -> None:
+        newer = sign_checkpoint(Checkpoint(LOG.name, SIZE, tree_root(LEAVES[::-1])), LOG)
+        grown = {"checkpoint": str(newer), "path": [each.hex() for each in consistency_proof(LEAVES, HEAD)]}
+        assert failures(make({"consistency.json": canonical(grown)})) == [("growth", "consistency.json")]
+
+    def test_a_zip_of_another_make(self) -> None:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as pack:
+            pack.writestr("manifest.json", "{}")
+        assert failures(file.getvalue())[0][0] == "container"
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.binary(max_size=300))
+    def test_no_bytes_make_it_crash(self, data: bytes) -> None:
+        assert failures(data)
+        assert failures(make({"keys.json": data}))
+
+    @pytest.mark.parametrize("manifest", [b"{}", b"[]", b'{"origin":1}', b'{"files":3}', b"x", b'{"files":[{}]}'])
+    def test_a_manifest_of_another_form(self, manifest: bytes) -> None:
+        file = io.BytesIO()
+        container = Container(file)
+        container.add("keys.json", [canonical({"keys": [key_entry(LOG)]})])
+        try:
+            origin = json.loads(manifest)["origin"]
+        except (ValueError, KeyError, TypeError):
+            origin = LOG.name
+        note = sign(f"{origin}/evidence\n{sha256(manifest).hexdigest()}\n", LOG)
+        container.finish(manifest, str(note).encode())
+        assert failures(file.getvalue())
+
+
+class TestAlgorithms:
+    """What the one file does itself gives the same answers as the library, and as the standard."""
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.integers(1, SIZE), st.data())
+    def test_merkle_proofs(self, size: int, data: st.DataObject) -> None:
+        index = data.draw(st.integers(0, size - 1))
+        path, root = inclusion_proof(LEAVES[:size], index), tree_root(LEAVES[:size])
+        assert verify_pack.root_from(LEAVES[index], index, size, path) == root
+        verify_inclusion(LEAVES[index], index, size, path, root)
+        old = data.draw(st.integers(1, size))
+        grown = consistency_proof(LEAVES[:size], old)
+        assert verify_pack.extends(old, tree_root(LEAVES[:old]), size, root, grown)
+        verify_consistency(old, tree_root(LEAVES[:old]), size, root, grown)
+        if old < size:
+            assert not verify_pack.extends(old, tree_root(LEAVES[:old]), size, root, [*grown, bytes(32)])
+            assert not verify_pack.extends(old, bytes(32), size, root, grown)
+
+    @settings(max_examples=12, deadline=None)
+    @given(st.binary(min_size=32, max_size=32), st.binary(max_size=200))
+    def test_ed25519(self, seed: bytes, message: bytes) -> None:
+        private = Ed25519PrivateKey.from_private_bytes(seed)
+        public, signature = private.public_key().public_bytes_raw(), private.sign(message)
+        assert verify_pack.pure_ed25519(public, signature, message)
+        assert verify_pack.ed25519(public, signature, message)
+        assert not verify_pack.is_weak(public)
+        for wrong in (signature[:-1], signature[:32] + bytes(32), bytes(64), bytes(32) + signature[32:]):
+            assert not verify_pack.pure_ed25519(public, wrong, message)
+        assert not verify_pack.pure_ed25519(public, signature, message + b"!")
+        malleable = (int.from_bytes(signature[32:], "little") + verify_pack.ORDER).to_bytes(32, "little")
+        assert not verify_pack.pure_ed25519(public, signature[:32] + malleable, message)
+
+    @pytest.mark.parametrize("public", [bytes(32), b"\1" + bytes(31), b"\xec" + b"\xff" * 30 + b"\x7f", b"\xff" * 32])
+    def test_keys_under_which_anyone_can_sign(self, public: bytes) -> None:
+        assert verify_pack.is_weak(public)
+
+    def test_rfc_8032_test_1(self) -> None:
+        public = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
+        signature = bytes.fromhex(
+            "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46b"
+            "d25bf5f0595bbe24655141438e7a100b"
+        )
+        assert verify_pack.pure_ed25519(public, signature, b"")
+
+    @pytest.mark.parametrize("text", ["x", "a+b+c", f"{LOG.name}+00000000+{str(LOG.verifier).split('+', 2)[2]}"])
+    def test_what_is_no_key(self, text: str) -> None:
+        with pytest.raises(verify_pack.Problem):
+            verify_pack.Key(text)
+
+
+PYTHONS = [sys.executable, *filter(None, (shutil.which(f"python3.{minor}") for minor in (8, 9, 10, 12, 13)))]
+
+
+class TestAlone:
+    """As it is used: a file in an empty folder, an interpreter without anything installed, no network."""
+
+    def run(self, folder: Path, python: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [python, "-I", "-S", "verify.py", *arguments]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, env={"PATH": os.environ["PATH"]})
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        (tmp_path / "pack.zip").write_bytes(PACK)
+        with zipfile.ZipFile(tmp_path / "pack.zip") as pack:
+            pack.extract("verify.py", tmp_path)
+        return tmp_path
+
+    @pytest.mark.parametrize("python", PYTHONS, ids=lambda path: Path(path).name)
+    def test_on_any_python(self, folder: Path, python: str) -> None:
+        if subprocess.run([python, "-c", "import sys"], capture_output=True).returncode:
+            pytest.skip("this interpreter is not installed")
+        done = self.run(folder, python, "pack.zip", "--key", KEY.text)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "PROVEN, and signed by a key that you trust." in done.stdout
+
+    def test_without_a_key_it_says_whose_to_compare(self, folder: Path) -> None:
+        done = self.run(folder, sys.executable, "pack.zip")
+        assert done.returncode == 1
+        assert f"--key '{KEY.text}'" in done.stdout
+
+    def test_a_changed_pack(self, folder: Path) -> None:
+        data = bytearray(PACK)
+        data[100] ^= 1
+        (folder / "pack.zip").write_bytes(data)
+        done = self.run(folder, sys.executable, "pack.zip", "--json", "--key", KEY.text)
+        assert done.returncode == 1
+        assert [each["where"] for each in json.loads(done.stdout)["findings"] if not each["passed"]]
+
+    def test_wrong_use(self, folder: Path) -> None:
+        for arguments in ((), ("nothing.zip",), ("pack.zip", "--key", "x")):
+            assert self.run(folder, sys.executable, *arguments).returncode == 2
+
+    def test_it_imports_the_standard_library_alone(self) -> None:
+        import ast
+
+        tree = ast.parse(VERIFIER.read_text("utf-8"), feature_version=(3, 8))
+        top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        names = {each.name for node in top if isinstance(node, ast.Import) for each in node.names}
+        names |= {str(node.module) for node in top if isinstance(node, ast.ImportFrom)}
+        assert names - {"__future__"} <= sys.stdlib_module_names
+
+
+def test_the_container_reads_what_zlib_of_any_level_packed() -> None:
+    """The digests cover the packed bytes, so another way of packing the same file is another pack."""
+    file = io.BytesIO()
+    container = Container(file)
+    writing = container.start("a")
+    writing._squeeze = zlib.compressobj(1, zlib.DEFLATED, -15, 8)
+    writing.write(b"abc" * 1000)
+    writing.finish()
+    manifest = manifest_of({"origin": LOG.name}, container)
+    container.finish(manifest, b"")
+    assert b"".join(verify_pack.Pack(file).chunks(verify_pack.Pack(file).members["a"])) == b"abc" * 1000
