@@ -42,6 +42,8 @@ from provenance.identity.totp import service as totp
 
 REFRESH_SECONDS = {Mode.TOKEN: 30 * 86_400, Mode.BROWSER: 7 * 86_400}
 """How long a session lasts without being refreshed."""
+LONGEST_SECONDS = {Mode.TOKEN: 180 * 86_400, Mode.BROWSER: 30 * 86_400}
+"""How long a session lasts however often it is refreshed."""
 ACCESS_SECONDS = {Mode.TOKEN: TOKEN_SECONDS, Mode.BROWSER: BROWSER_SECONDS}
 _KEPT_NS = 7 * 86_400 * NANOS
 
@@ -226,11 +228,12 @@ async def _rotate(tx: WriteTx, identity: Identity, digest: bytes) -> Started | N
         return None
     mode = Mode(session.mode)
     await queries.spend_token(tx, digest)
-    await queries.extend_session(tx, session.id, tx.now + REFRESH_SECONDS[mode] * NANOS)
+    ends_at = min(tx.now + REFRESH_SECONDS[mode] * NANOS, session.signed_in_at + LONGEST_SECONDS[mode] * NANOS)
+    await queries.extend_session(tx, session.id, ends_at)
     await people.stamp_seen(tx.inside(place.workspace_id), person.id)
     access = _access_token(identity, person, session.id, place, places, mode, tx.now)
     next_token = await _next_token(tx, session.id)
-    return Started(access, ACCESS_SECONDS[mode], next_token, REFRESH_SECONDS[mode], mode, person, place)
+    return Started(access, ACCESS_SECONDS[mode], next_token, (ends_at - tx.now) // NANOS, mode, person, place)
 
 
 async def logout(identity: Identity, token: str | None, actor: Actor | None) -> None:

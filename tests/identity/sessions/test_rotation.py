@@ -13,7 +13,7 @@ from provenance.identity.sessions import service
 from provenance.identity.sessions.errors import SessionOver
 from provenance.identity.sessions.schemas import Mode, Proof
 from tests.conftest import Running, Tenant
-from tests.identity.conftest import MakePerson, Someone, identity_of, sign_in
+from tests.identity.conftest import MakePerson, Someone, age_session, identity_of, sign_in
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -85,3 +85,13 @@ async def test_a_member_who_was_removed_refreshes_no_more(
     async with app.ledger.db.housekeeping() as tx:
         await tx.driver_sql("DELETE FROM members WHERE person_id = $1", (ids.decode("user", someone.id),))
     assert (await web.post("/auth/refresh", json={"refreshToken": token})).status_code == 401
+
+
+async def test_a_session_ends_one_day_however_often_it_is_refreshed(
+    app: Running, web: httpx.AsyncClient, someone: Someone
+) -> None:
+    signed_in = await sign_in(web, someone)
+    await age_session(app, signed_in, 181 * 24 * 60)
+    first = await web.post("/auth/refresh", json={"refreshToken": signed_in["refreshToken"]})
+    second = await web.post("/auth/refresh", json={"refreshToken": first.json()["refreshToken"]})
+    assert (first.status_code, second.status_code) == (200, 401)
