@@ -58,6 +58,7 @@ SAID = {
 LEDGER_EVENTS = (
     *(f"{kind}.{verb}" for kind in ("resource_type", "action", "origin") for verb in ("created", "updated", "deleted")),
     "queue.rotated",
+    "ledger.exported",
     "ledger.incident",
     "ledger.log_published",
     "ledger.map_signed",

@@ -22,6 +22,10 @@ OF_ITS_OWN = {
     "ledger/analytics": {"plan"},
     "ledger/catalogue": {"cache", "naming"},
     "ledger/completeness": {"following", "keys"},
+    "ledger/export": {"places", "proving", "streaming", "walking"},
+    "ledger/export/formats": {
+        "cloudevents", "contract", "csv_rows", "dsse", "in_toto", "ndjson", "ocsf", "ocsf_classes", "w3c_prov",
+    },
     "ledger/feed": {"agenda", "handing", "handlers", "hints", "running"},
     "ledger/fields": {"paths", "walking"},
     "ledger/interactions": {

@@ -76,6 +76,26 @@ async def newest_head(tx: ReadTx) -> Head:
     return found
 
 
+async def cite(tx: WriteTx) -> tuple[Head, LogState]:
+    """Return the newest signed head, kept from now on because something refers to it. Raises NotIntegrated.
+
+    The lock of the state row keeps the integrator from putting a newer head in its place meanwhile.
+    """
+    state = await queries.locked_state(tx)
+    found = await queries.head(tx, state.epoch) if state.size else None
+    if found is None:
+        raise NotIntegrated()
+    await queries.keep_head(tx, state.epoch, found.size)
+    return found, state
+
+
+async def cited(tx: ReadTx, epoch: int, size: int) -> tuple[Head, LogState] | None:
+    """Return a head that was cited; None when the log was begun anew since. Raises NotIntegrated."""
+    state = await signed_state(tx)
+    found = await queries.head(tx, epoch, size) if state.epoch == epoch else None
+    return None if found is None else (found, state)
+
+
 async def prove(
     tx: ReadTx, catalogues: Catalogues, interaction_id: uuid.UUID | None, *, head: Head | None = None
 ) -> Proven:
