@@ -32,7 +32,6 @@ ROUTES: dict[str, tuple[str, ...]] = {
         "provenance.evidence.routes",
     ),
     "/api/evidence": ("provenance.evidence.routes",),
-    "/api/log": ("provenance.ledger.log.routes",),
     "/api/export": ("provenance.ledger.export.routes",),
     "/log": ("provenance.ledger.log.routes",),
     "/audit": ("provenance.audit.routes",),
