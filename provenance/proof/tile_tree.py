@@ -42,6 +42,7 @@ class TileTree:
         self.size = size
         self._read = read
         self._tiles: dict[Tile, list[bytes]] = {}
+        self._inner: dict[_Node, bytes] = {}
 
     def root(self) -> bytes:
         """The RFC 6962 root. Raises `MalformedTile` for a tile of another length, as all of these do."""
@@ -71,10 +72,17 @@ class TileTree:
         return root
 
     def _node(self, node: _Node) -> bytes:
+        """Proofs of neighbours share most of their nodes: those inside a tile are computed once."""
+        found = self._inner.get(node)
+        if found is not None:
+            return found
         start, end = node.hashes
         hashes = self._hashes(tile_at(self.size, node.level, start // WIDTH))
         first = start % WIDTH
-        return full_tile_root(hashes[first : first + end - start])
+        if end - start == 1:
+            return hashes[first]
+        found = self._inner[node] = full_tile_root(hashes[first : first + end - start])
+        return found
 
     def _hashes(self, tile: Tile) -> list[bytes]:
         if tile not in self._tiles:

@@ -5,8 +5,9 @@ remembers of the last pages of a stream, its position and hash, spares it the pa
 """
 
 import asyncio
+import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
@@ -14,14 +15,14 @@ from typing import Any
 from provenance.core.clock import iso_millis
 from provenance.ledger.export.errors import BeyondTheStream, TooManyRecords
 from provenance.ledger.export.formats import FORMATS
-from provenance.ledger.export.schemas import FormatName, Frame, LogPart, Manifest
+from provenance.ledger.export.schemas import Exported, FormatName, Frame, LogPart, Manifest
 from provenance.ledger.export.walking import Page, Walk
 from provenance.ledger.interactions.queries import Key
 
 DOCUMENT_RECORDS = 10_000
 DOCUMENT_BYTES = 64 * 1024 * 1024
-SLICE = 50
-"""Records that are rendered before other work is let in."""
+PAUSE_SECONDS = 0.005
+"""For how long records are rendered before other work is let in."""
 STREAMS_REMEMBERED = 64
 PAGES_REMEMBERED = 32
 """What may be on its way between server and client when a stream breaks, in pages."""
@@ -109,8 +110,8 @@ class Stream:
             yield self._given(self._writer.opening())
         while not self._walk.ended and self._tally.count != self._limit:
             page = await self._walk.page(None if self._limit is None else self._limit - self._tally.count)
-            for start in range(0, len(page.records), SLICE):
-                yield self._given(self._slice(page, page.records[start : start + SLICE]))
+            for part in self._parts(page):
+                yield self._given(part)
                 await asyncio.sleep(0)
             self._tally.after = self._walk.after
             if not self._format.document:
@@ -122,18 +123,23 @@ class Stream:
         self._tally.add(data)
         return data
 
-    def _slice(self, page: Page, records: Sequence[Any]) -> bytes:
-        parts, held = [], 0
-        for record in records:
-            exported = page.exported(record)
-            held += len(exported.row) + len(exported.proof or b"")
-            parts.append(self._writer.record(exported))
-            self._tally.last = exported.number
-            self._tally.first = self._tally.first or exported.number
-        self._tally.count += len(records)
+    def _parts(self, page: Page) -> Iterator[bytes]:
+        """Write the records of a page, and pause when other work has waited long enough."""
+        parts: list[bytes] = []
+        since = time.perf_counter()
+        for record in page.records:
+            parts.append(self._written(page.exported(record)))
+            if time.perf_counter() - since > PAUSE_SECONDS:
+                yield b"".join(parts)
+                parts, since = [], time.perf_counter()
+        yield b"".join(parts)
+
+    def _written(self, record: Exported) -> bytes:
+        tally = self._tally
+        tally.count, tally.first, tally.last = tally.count + 1, tally.first or record.number, record.number
         if self._format.document:
-            self._refuse_too_many(held)
-        return b"".join(parts)
+            self._refuse_too_many(len(record.row) + len(record.proof or b""))
+        return self._writer.record(record)
 
     def _refuse_too_many(self, held: int) -> None:
         self._held += held

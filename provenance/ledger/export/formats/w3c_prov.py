@@ -6,7 +6,8 @@ entity of its own that specialises it (docs/guides/export.md has the table).
 """
 
 import re
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any
 from urllib.parse import quote
 
 from prov.identifier import QualifiedName
@@ -22,29 +23,72 @@ _READS, _ENDS = 2, 4
 _FIRST = re.compile(r"[.-]")
 
 
-class _Names(NamedTuple):
+Row = dict[str, Any]
+_TOLD = {
+    "number": "interactionNumber",
+    "resourceType": "resourceTypeMnemonic",
+    "action": "actionMnemonic",
+    "origin": "originMnemonic",
+    "unitOfWork": "uowId",
+    "outcome": "outcome",
+    "leafIndex": "leafIndex",
+    "leafHash": "leafHash",
+    "jsonProof": "jsonProof",
+}
+"""What is said of an interaction besides its relations: our term, and the member of the row."""
+_USED = (
+    "interactionId",
+    "interactionNumber",
+    "occurredAt",
+    "resourceTypeMnemonic",
+    "actionMnemonic",
+    "originMnemonic",
+    "uowId",
+    "outcome",
+    "corrects",
+    "resourceId",
+    "relatedResources",
+    "userId",
+    "recordedBy",
+    "onBehalfOf",
+    "spanId",
+    "parentSpanId",
+)
+
+
+def _proof(record: Exported) -> Row:
+    return {
+        "leafIndex": record.number - 1,
+        "leafHash": None if record.leaf_hash is None else record.leaf_hash.hex(),
+        "jsonProof": None if record.proof is None else record.proof.decode(),
+    }
+
+
+class _Names:
     """The names of things: a qualified name of each kind from its ids."""
 
-    document: ProvDocument
-
-    @classmethod
-    def declared(cls, document: ProvDocument, origin: str) -> "_Names":
+    def __init__(self, document: ProvDocument, origin: str) -> None:
+        """Declare the prefixes in a document."""
+        self._document = document
+        self._terms: dict[str, QualifiedName] = {}
         base = f"https://{quote(origin, safe='/:.-_')}/"
         document.add_namespace("interaction", "urn:uuid:")
         for prefix, path in (("resource", "resources/"), ("state", "states/"), ("agent", "agents/")):
             document.add_namespace(prefix, base + path)
         document.add_namespace("pv", TERMS)
-        return cls(document)
 
     def of(self, prefix: str, *parts: str) -> QualifiedName:
-        found = self.document.valid_qualified_name(f"{prefix}:{'/'.join(map(_local, parts))}")
+        found = self._document.valid_qualified_name(f"{prefix}:{'/'.join(map(_local, parts))}")
         assert found is not None, "every prefix is declared and every part is escaped"
         return found
 
     def term(self, name: str) -> QualifiedName:
-        return self.of("pv", name)
+        if name not in self._terms:
+            self._terms[name] = self.of("pv", name)
+        return self._terms[name]
 
 
+@lru_cache(maxsize=4096)
 def _local(text: str) -> str:
     """Escape a part of a local name: percent signs, and no dot or hyphen where PROV-N takes none."""
     escaped = quote(text, safe="").replace("~", "%7E")
@@ -59,7 +103,8 @@ class _Document:
     def __init__(self, frame: Frame) -> None:
         """Take the frame, for the log that names are made under."""
         self._document = ProvDocument()
-        self._names = _Names.declared(self._document, frame.origin)
+        self._names = _Names(self._document, frame.origin)
+        self._rows: list[Row] = []
         self._known: set[QualifiedName] = set()
         self._by_span: dict[str, QualifiedName] = {}
         self._children: list[tuple[QualifiedName, str]] = []
@@ -69,32 +114,24 @@ class _Document:
         return b""
 
     def record(self, record: Exported) -> bytes:
-        """Add the statements of a record."""
-        row: dict[str, Any] = decode(record.row)
+        """Keep what statements will be made of; they are made at the end, outside the event loop."""
+        row = decode(record.row)
+        self._rows.append({name: row[name] for name in _USED} | _proof(record))
+        return b""
+
+    def _state_record(self, row: Row) -> None:
         name = self._names.of("interaction", row["interactionId"])
-        activity = self._activity(name, row, record)
+        activity = self._activity(name, row)
         self._resources(row, activity)
         self._agents(row, activity)
         if row["spanId"] is not None:
             self._by_span.setdefault(row["spanId"], name)
         if row["parentSpanId"] is not None:
             self._children.append((name, row["parentSpanId"]))
-        return b""
 
-    def _activity(self, named: QualifiedName, row: dict[str, Any], record: Exported) -> ProvActivity:
+    def _activity(self, named: QualifiedName, row: Row) -> ProvActivity:
         when = utc(int(row["occurredAt"]))
-        told = {
-            "number": str(record.number),
-            "resourceType": row["resourceTypeMnemonic"],
-            "action": row["actionMnemonic"],
-            "origin": row["originMnemonic"],
-            "unitOfWork": row["uowId"],
-            "outcome": row["outcome"],
-            "leafIndex": str(record.number - 1),
-            "leafHash": None if record.leaf_hash is None else record.leaf_hash.hex(),
-            "jsonProof": None if record.proof is None else record.proof.decode(),
-        }
-        facts = {self._names.term(name): value for name, value in told.items() if value is not None}
+        facts = {self._names.term(term): str(row[name]) for term, name in _TOLD.items() if row[name] is not None}
         activity = self._document.activity(named, when, when, facts)
         if row["corrects"] is not None:
             corrected = self._names.of("interaction", row["corrects"])
@@ -103,7 +140,7 @@ class _Document:
             )
         return activity
 
-    def _resources(self, row: dict[str, Any], activity: ProvActivity) -> None:
+    def _resources(self, row: Row, activity: ProvActivity) -> None:
         if row["resourceId"] is not None:
             own = self._resource(row["resourceTypeMnemonic"], row["resourceId"])
             self._did(verb_of(row["actionMnemonic"]), row, own, 0, activity)
@@ -117,7 +154,7 @@ class _Document:
             else:
                 self._document.influence(related, activity)
 
-    def _did(self, verb: int, row: dict[str, Any], own: QualifiedName, position: int, activity: ProvActivity) -> None:
+    def _did(self, verb: int, row: Row, own: QualifiedName, position: int, activity: ProvActivity) -> None:
         """Say what became of the row's own resource: read, ended, or brought into a new state."""
         if verb == _READS:
             self._document.usage(activity, own)
@@ -133,13 +170,13 @@ class _Document:
             self._document.entity(name, {PROV["label"]: resource_id, self._names.term("resourceType"): kind})
         return name
 
-    def _state(self, row: dict[str, Any], resource: QualifiedName, position: int) -> QualifiedName:
+    def _state(self, row: Row, resource: QualifiedName, position: int) -> QualifiedName:
         name = self._names.of("state", row["interactionId"], str(position))
         self._document.entity(name)
         self._document.specialization(name, resource)
         return name
 
-    def _agents(self, row: dict[str, Any], activity: ProvActivity) -> None:
+    def _agents(self, row: Row, activity: ProvActivity) -> None:
         recorder = None if row["recordedBy"] is None else self._agent("recorder", row["recordedBy"])
         user = None if row["userId"] is None else self._agent("user", row["userId"])
         if recorder is not None:
@@ -161,7 +198,9 @@ class _Document:
         return name
 
     def _finish(self, manifest: Manifest) -> ProvDocument:
-        """Tie children to the parents that are in the document, and add the manifest as an entity."""
+        """Make all statements, tie children to the parents that are in the document, add the manifest as an entity."""
+        for row in self._rows:
+            self._state_record(row)
         for child, span in self._children:
             parent = self._by_span.get(span)
             if parent is not None and parent != child:
