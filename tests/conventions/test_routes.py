@@ -43,8 +43,6 @@ PUBLIC = {
 }
 """Routes that declare no scope, and why."""
 OTHER_VERBS = {
-    "list": {"list_words", "list_interactions", "list_rows", "list_fields", "list_evidence", "list_passkeys"},
-}
     "list": {
         "list_words", "list_interactions", "list_rows", "list_fields", "list_evidence", "list_passkeys", "list_events",
     },
