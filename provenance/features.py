@@ -29,12 +29,14 @@ ROUTES: dict[str, tuple[str, ...]] = {
         "provenance.ledger.log.routes",
         "provenance.ledger.self_audit.routes",
         "provenance.ledger.completeness.routes",
+        "provenance.ledger.witness.routes",
         "provenance.evidence.routes",
     ),
     "/api/evidence": ("provenance.evidence.routes",),
     "/api/export": ("provenance.ledger.export.routes",),
     "/log": ("provenance.ledger.log.routes",),
     "/audit": ("provenance.audit.routes",),
+    "/witness": ("provenance.ledger.witness.routes",),
     "/platform/queue": ("provenance.ledger.queue.routes",),
     "/auth": (
         "provenance.identity.sessions.routes",
@@ -54,6 +56,7 @@ TABLES = (
     "provenance.ledger.log.tables",
     "provenance.ledger.self_audit.tables",
     "provenance.ledger.completeness.tables",
+    "provenance.ledger.witness.tables",
     "provenance.workspace.tables",
     "provenance.identity.tables",
     "provenance.identity.sessions.tables",
@@ -73,6 +76,7 @@ LOOPS = (
     "provenance.ledger.log.tasks",
     "provenance.ledger.self_audit.tasks",
     "provenance.ledger.completeness.tasks",
+    "provenance.ledger.witness.tasks",
 )
 """Modules whose ``run(ledger, stop)`` the worker keeps running: work that follows no event."""
 

@@ -23,6 +23,7 @@ from provenance.identity.running import Identity
 from provenance.ledger.interactions import hot
 from provenance.ledger.interactions.batch import BATCH_BODY_LIMIT
 from provenance.ledger.service import Ledger
+from provenance.ledger.witness.cosigning import BODY_LIMIT as WITNESS_BODY_LIMIT
 from provenance.openapi import document
 
 log: Any = structlog.get_logger("main")
@@ -75,7 +76,7 @@ def create_app(settings: Settings) -> Door:
         app,
         hot=hot.handlers(ledger, authenticate) if settings.hot_dispatch else {},
         express=hot.express_handlers(ledger, authenticate.remembered) if settings.hot_dispatch else {},
-        body_limits={"/api/interactions/batch": BATCH_BODY_LIMIT},
+        body_limits={"/api/interactions/batch": BATCH_BODY_LIMIT, "/witness/add-checkpoint": WITNESS_BODY_LIMIT},
         around=_cors(settings.cors_origins) if settings.cors_origins else None,
     )
     door.framework = app

@@ -167,7 +167,8 @@ def _complete(operation: dict[str, Any], route: APIRoute) -> None:
     """Name the scope an operation needs, and its errors in the one shape."""
     access = access_of(route.dependant)
     responses = operation["responses"]
-    responses.pop("422", None)
+    if 422 not in route.responses:  # a witness answers so because its specification says it
+        responses.pop("422", None)
     if access is not None:
         operation["security"] = [{"bearer": []}] if access.people_only else [{"apiKey": []}, {"bearer": []}]
         if not access.people_only:
@@ -175,7 +176,8 @@ def _complete(operation: dict[str, Any], route: APIRoute) -> None:
         operation["x-role"] = access.role.name.lower()
     guarded = access is not None or "security" in operation
     for status in (*(("401", "403") if guarded else ()), "400", "404", "409", "413", "503"):
-        responses[status] = _error(status)
+        if int(status) not in route.responses:
+            responses[status] = _error(status)
 
 
 def _error(status: str) -> dict[str, Any]:

@@ -64,6 +64,10 @@ LEDGER_EVENTS = (
     "ledger.map_signed",
     "ledger.key_rotated",
     "ledger.reopened",
+    "witness.added",
+    "witness.removed",
+    "witness.log_trusted",
+    "witness.log_distrusted",
 )
 """Events of the ledger itself, which stands below the features that declare theirs as enumerations."""
 

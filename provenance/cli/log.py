@@ -41,6 +41,7 @@ def _lines(found: Any) -> list[tuple[str, str]]:
     audited = found["lastSelfAudit"] or "not yet"
     if found["lastSelfAudit"]:
         audited += f", {found['selfAuditedSize']:,} interactions"
+    cosigned = [] if found["cosignedSize"] is None else [("cosigned", f"{found['cosignedSize']:,} interactions")]
     return [
         ("log", found["origin"] or "nothing is signed yet"),
         ("signed", signed + (f", the last at {found['checkpointAt']}" if found["checkpointAt"] else "")),
@@ -49,7 +50,14 @@ def _lines(found: Any) -> list[tuple[str, str]]:
         ("self-audit", audited),
         ("findings", str(found["incidents"]) if found["incidents"] else "none"),
         ("halted", found["halted"] or "no"),
+        *cosigned,
+        *(("witness", _witness(each)) for each in found["witnesses"]),
     ]
+
+
+def _witness(found: Any) -> str:
+    signed = f", {found['lastSize']:,} interactions at {found['lastAt']}" if found["lastAt"] else ""
+    return f"{found['name']}: {found['state']}{signed}" + (f". {found['error']}" if found["error"] else "")
 
 
 @group.command("incidents")

@@ -36,6 +36,7 @@ OF_ITS_OWN = {
     "ledger/queue": set[str](),
     "ledger/self_audit": {"growth", "rows"},
     "ledger/traces": {"overlaps", "tree"},
+    "ledger/witness": {"asking", "cosigning"},
     "identity": {"mail", "running", "sealing"},
     "identity/access": {"dependencies", "epoch", "memory"},
     "identity/device": set[str](),

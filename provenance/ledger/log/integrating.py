@@ -159,8 +159,8 @@ class Integrator:
         log.error("log_halted", workspace=str(workspace_id), reason=reason)
 
 
-def incident(subject: str, data: dict[str, Any]) -> Fact:
-    """Return the fact that something in the ledger is not as it was signed."""
+def incident(subject: str, data: dict[str, Any], *, repeat_key: str | None = None) -> Fact:
+    """Return the fact that something in the ledger is not as it was signed; with a ``repeat_key``, told once."""
     return Fact(
         resource_type="LEDGER",
         action="INCIDENT",
@@ -169,6 +169,7 @@ def incident(subject: str, data: dict[str, Any]) -> Fact:
         outcome="failure",
         risk="critical",
         domain="ledger",
+        repeat_key=repeat_key,
     )
 
 

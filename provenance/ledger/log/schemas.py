@@ -40,6 +40,20 @@ class _Camel(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
+class WitnessStatus(_Camel):
+    """How it stands between the log and one of its witnesses: ``lastSize`` leaves are under the head it signed last.
+
+    ``state`` is waiting, cosigned, behind, away, refused or disagrees; ``error`` says why in a sentence.
+    """
+
+    name: str
+    url: str
+    last_size: int
+    last_at: str | None
+    state: str
+    error: str | None
+
+
 class LogStatus(_Camel):
     """How far the log is: rows recorded, rows under a signed head, and what stands in the way."""
 
@@ -55,6 +69,8 @@ class LogStatus(_Camel):
     last_self_audit: str | None
     self_audited_size: int | None
     incidents: int
+    cosigned_size: int | None
+    witnesses: list[WitnessStatus]
 
 
 class LogSettings(_Camel):

@@ -12,9 +12,10 @@ from provenance.ledger.entry import Columns
 from provenance.ledger.log import queries
 from provenance.ledger.log.envelopes import envelope_of
 from provenance.ledger.log.errors import BeyondTheLog, NoSuchLog, NoSuchTile, NotIntegrated, RowDiffers
-from provenance.ledger.log.schemas import Consistency, Head, LogKey, LogKeys, LogState, LogStatus, Public
+from provenance.ledger.log.schemas import Consistency, Head, LogKey, LogKeys, LogState, LogStatus, Public, WitnessStatus
 from provenance.ledger.self_audit import queries as self_audit_queries
 from provenance.ledger.service import Fact, record
+from provenance.ledger.witness import queries as witness_queries
 from provenance.proof.json_proof import write_json_proof
 from provenance.proof.leaf import leaf_hash
 from provenance.proof.notes import Note
@@ -234,6 +235,7 @@ async def status(tx: ReadTx) -> LogStatus:
     size, known = await queries.last_number(tx), await queries.keys(tx)
     audited = await self_audit_queries.progress(tx)
     finished_at = None if audited is None else audited.finished_at
+    cosigned = await witness_queries.cosigned(tx)
     return LogStatus(
         origin=state.origin,
         epoch=state.epoch,
@@ -247,6 +249,18 @@ async def status(tx: ReadTx) -> LogStatus:
         last_self_audit=None if finished_at is None else iso_millis(finished_at),
         self_audited_size=None if audited is None else audited.finished_size,
         incidents=len(await self_audit_queries.incidents(tx, INCIDENTS_COUNTED)),
+        cosigned_size=cosigned[1] if cosigned and cosigned[0] == state.epoch else None,
+        witnesses=[
+            WitnessStatus(
+                name=witness.name,
+                url=witness.url,
+                last_size=answer.size if answer.epoch == state.epoch else 0,
+                last_at=None if answer.cosigned_at is None else iso_millis(answer.cosigned_at),
+                state=answer.state,
+                error=answer.error,
+            )
+            for witness, answer in await witness_queries.asked(tx, await witness_queries.instance(tx))
+        ],
     )
 
 

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     KEY = "wrong_key"
     OLDER = "database_older"
     TIME = "time_impossible"
+    WITNESS = "witness_disagrees"
 
 
 _SENTENCES = {
@@ -32,8 +33,9 @@ _SENTENCES = {
     Kind.KEY: "A head over {rows} is not signed by the key of the log.",
     Kind.OLDER: "The database is older than the log that was signed: {rows} gone.",
     Kind.TIME: "{rows} of an impossible time: recorded after being signed, or long before the row on the left.",
+    Kind.WITNESS: "A witness has cosigned another log than this one, up to {rows}.",
 }
-_NOUNS = {Kind.HEAD, Kind.KEY}  # sentences that need no verb after the rows
+_NOUNS = {Kind.HEAD, Kind.KEY, Kind.WITNESS}  # sentences that need no verb after the rows
 
 
 class Finding(NamedTuple):

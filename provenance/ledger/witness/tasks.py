@@ -1,0 +1,63 @@
+"""What the worker does with witnesses: rounds for the logs whose heads a witness has not cosigned yet."""
+
+import asyncio
+import contextlib
+import uuid
+from typing import Any
+
+import structlog
+
+from provenance.core.egress import Egress
+from provenance.core.errors import Unavailable
+from provenance.ledger.service import Ledger
+from provenance.ledger.witness import queries
+from provenance.ledger.witness.asking import Rounds
+
+LOOK_SECONDS = 2.0
+AWAY_SECONDS = 5.0
+LOGS_AT_ONCE = 200
+ROUNDS_AT_ONCE = 8
+
+log: Any = structlog.get_logger("ledger.witness")
+
+
+async def run(ledger: Ledger, stop: asyncio.Event) -> None:
+    """Ask until ``stop`` is set. Several workers share the logs: a round is claimed by one of them."""
+    egress = Egress(ledger.settings.egress_allow)
+    rounds = Rounds(ledger, egress)
+    try:
+        while not stop.is_set():
+            try:
+                more = await _look(ledger, rounds)
+                await _pause(stop, 0 if more else LOOK_SECONDS)
+            except Unavailable:
+                await _pause(stop, AWAY_SECONDS)
+            except Exception:
+                log.exception("witnessing_failed")
+                await _pause(stop, AWAY_SECONDS)
+    finally:
+        await egress.close()
+
+
+async def _look(ledger: Ledger, rounds: Rounds) -> bool:
+    """Hold the rounds that are due; tell whether there may be more."""
+    async with ledger.db.housekeeping() as tx:
+        if not await queries.any_witness(tx):
+            return False
+        found = await queries.due(tx, await queries.instance(tx), LOGS_AT_ONCE)
+    at_once = asyncio.Semaphore(ROUNDS_AT_ONCE)
+
+    async def hold(workspace_id: uuid.UUID) -> None:
+        async with at_once:
+            await rounds.round(workspace_id)
+
+    results = await asyncio.gather(*(hold(each) for each in found), return_exceptions=True)
+    for each in results:
+        if isinstance(each, BaseException):
+            raise each
+    return len(found) == LOGS_AT_ONCE
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
