@@ -52,6 +52,8 @@ ROUTES: dict[str, tuple[str, ...]] = {
 
 TABLES = (
     "provenance.core.keyring",
+    "provenance.core.limits",
+    "provenance.core.idempotency",
     "provenance.ledger.tables",
     "provenance.ledger.log.tables",
     "provenance.ledger.self_audit.tables",
@@ -77,6 +79,7 @@ LOOPS = (
     "provenance.ledger.self_audit.tasks",
     "provenance.ledger.completeness.tasks",
     "provenance.ledger.witness.tasks",
+    "provenance.upkeep",
 )
 """Modules whose ``run(ledger, stop)`` the worker keeps running: work that follows no event."""
 

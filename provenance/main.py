@@ -13,9 +13,11 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from provenance import __version__, operations
+from provenance.audit.denials import Denials
 from provenance.bootstrap import first_start
 from provenance.core.door import App, Door
 from provenance.core.keyring import Keyring, load_master_key
+from provenance.core.limits import Limiter
 from provenance.core.routing import Route, install_error_rendering
 from provenance.core.settings import Settings
 from provenance.features import ROUTES
@@ -38,6 +40,8 @@ def create_app(settings: Settings) -> Door:
     ledger = Ledger(settings, settings.database_url)
     identity = Identity(settings, ledger)
     authenticate = identity.authenticate
+    denials = Denials(ledger.db)
+    limiter = Limiter(ledger.db, per_minute=settings.rate_limit_per_minute, burst=settings.rate_limit_burst)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -46,10 +50,14 @@ def create_app(settings: Settings) -> Door:
         ledger.use(keyring)
         app.state.first = await first_start(settings, ledger)
         await identity.start()
+        limiter.start()
+        denials.start()
         ledger.start(keyring)
         _settle_memory()
         log.info("serving", seconds=round(time.monotonic() - started, 3), first_start=app.state.first is not None)
         yield
+        await denials.stop()
+        await limiter.stop()
         await identity.stop()
         await ledger.stop()
         log.info("stopped")
@@ -65,7 +73,7 @@ def create_app(settings: Settings) -> Door:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # the door measures and logs, on both paths
     )
     app.state.settings, app.state.ledger, app.state.db = settings, ledger, ledger.db
-    app.state.identity, app.state.authenticate = identity, authenticate
+    app.state.identity, app.state.authenticate, app.state.limiter = identity, authenticate, limiter
     app.router.route_class = Route
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     app.state.routers = [operations.router, *feature_routers()]
@@ -78,6 +86,7 @@ def create_app(settings: Settings) -> Door:
         express=hot.express_handlers(ledger, authenticate.remembered) if settings.hot_dispatch else {},
         body_limits={"/api/interactions/batch": BATCH_BODY_LIMIT, "/witness/add-checkpoint": WITNESS_BODY_LIMIT},
         around=_cors(settings.cors_origins) if settings.cors_origins else None,
+        denied=denials.note,
     )
     door.framework = app
     return door

@@ -13,6 +13,7 @@ class AuditEvent(StrEnum):
     """What the audit itself leaves."""
 
     EXPORTED = "audit.exported"
+    DENIED = "authz.denied"
 
 
 class Risk(StrEnum):

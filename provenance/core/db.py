@@ -7,6 +7,7 @@ other door, for cursors and last-seen stamps. Services take the transaction they
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 import asyncpg
@@ -145,6 +146,10 @@ class BeforeCommit(Protocol):
         ...
 
 
+ON_WRITE: ContextVar[Callable[[WriteTx], Awaitable[None]] | None] = ContextVar("on_write", default=None)
+"""Runs at the beginning of each write transaction of a request, such as the claim of its Idempotency-Key."""
+
+
 class Database:
     """One pool of connections to PostgreSQL, and the doors to its transactions."""
 
@@ -184,8 +189,11 @@ class Database:
         """
         if self._guard is not None:
             self._guard.ensure()
+        begun = ON_WRITE.get()
         async with self._transaction() as connection:
             tx = WriteTx(connection, actor, workspace_id or actor.workspace_id)
+            if begun is not None:
+                await begun(tx)
             yield tx
             if tx.recorded:
                 assert self._before_commit is not None, "no ledger is plugged into this database"

@@ -98,6 +98,11 @@ ExpressHandler = Callable[[Exchange, Settle], bool]
 """Takes an exchange without waiting for anything, and settles it now or later; or says no, and nothing happened."""
 
 
+Denied = Callable[[Exchange, str, str], None]
+"""Told of each caller who lacked a scope or role: the request, its route's template, and the code of the refusal."""
+_FORBIDDEN = 403
+
+
 async def admit(exchange: Exchange, access: Access, authenticate: Authenticate) -> Actor:
     """Return who is calling when they may pass.
 
@@ -132,11 +137,13 @@ class Door:
         body_limits: Mapping[str, int],
         express: Mapping[bytes, ExpressHandler] | None = None,
         around: Callable[[App], App] | None = None,
+        denied: Denied | None = None,
     ) -> None:
         """Take the framework's application, the hot handlers by (method, path), and limits unlike the usual one.
 
         ``express`` are handlers of posts by path, which the protocol asks first (see `provenance.core.express`).
-        ``around`` wraps every path, such as CORS for browsers; with it there is no express.
+        ``around`` wraps every path, such as CORS for browsers; with it there is no express. ``denied`` is told of
+        each caller who was refused.
         """
         self.express = express if express is not None and around is None else {}
         self._app = app
@@ -145,6 +152,7 @@ class Door:
         self._straight = around is None
         self._hot = hot
         self._body_limits = body_limits
+        self._denied = denied
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Serve one connection: requests through the door, the rest (lifespan) straight to the application."""
@@ -184,7 +192,7 @@ class Door:
         except Exception as error:
             await visit.crash(error)
         finally:
-            visit.close()
+            visit.close(self._denied)
 
     async def _dispatch(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         exchange: Exchange = scope["exchange"]
@@ -256,9 +264,11 @@ class _Visit:
         if not self.status:
             await self.refuse(problem)
 
-    def close(self) -> None:
+    def close(self, denied: Denied | None) -> None:
         route = self._scope.get("route_path") or _route_template(self._scope)
         code = self._problem or self._scope.get("problem_code")
+        if self.status == _FORBIDDEN and denied is not None:
+            denied(self.exchange, route, code or "not_allowed")
         account(self.exchange, route, self.status, self.started, code)
 
 

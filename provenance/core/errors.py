@@ -113,6 +113,14 @@ class TooLarge(Problem):
     title = "Body too large"
 
 
+class RateLimited(Problem):
+    """The caller called too often (429 with Retry-After)."""
+
+    status = 429
+    code = "rate_limited"
+    title = "Too many requests"
+
+
 class Unavailable(Problem):
     """The server can't take the request now; nothing was stored (503 with Retry-After)."""
 

@@ -19,10 +19,12 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from provenance.core.actor import Actor, Role, Scope
-from provenance.core.db import Database
+from provenance.core.db import ON_WRITE, Database
 from provenance.core.door import Access, Exchange, admit
 from provenance.core.errors import Detail, Invalid, MethodNotAllowed, NotFound, Problem
+from provenance.core.idempotency import claim_of
 from provenance.core.incoming import ORIGIN, USER_AGENT_KEPT, Origin
+from provenance.core.limits import Allowance, Limiter
 from provenance.proof.canonical import BadJson
 from provenance.proof.canonical import admit as admit_json
 
@@ -80,7 +82,7 @@ class Route(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the framework's handler."""
-        inner = super().get_route_handler()
+        framework = super().get_route_handler()
         access = access_of(self.dependant)
         reads_json = self.body_field is not None
 
@@ -91,13 +93,48 @@ class Route(APIRoute):
             ORIGIN.set(Origin(exchange.client_ip, agent and agent[:USER_AGENT_KEPT], exchange.request_id))
             if access is not None:
                 await admit(exchange, access, request.app.state.authenticate)
+            allowance = None if self.operation_id in UNLIMITED else spend(request, exchange)
             refuse_nul(request)
             if reads_json:
                 request = _CanonicalRequest(request.scope, request.receive)
                 request.admitted = admitted_body(exchange)
-            return await inner(request)
+            response = await self._once(request, exchange, framework)
+            if allowance is not None:
+                response.headers.update(allowance.headers)
+            return response
 
         return handle
+
+    async def _once(
+        self, request: Request, exchange: Exchange, framework: Callable[[Request], Coroutine[Any, Any, Response]]
+    ) -> Response:
+        """Run the route, or repeat its answer for a request that carries an Idempotency-Key seen before."""
+        claim = claim_of(request, exchange, self.path_format)
+        if claim is None:
+            return await framework(request)
+        db: Database = request.app.state.db
+        repeated = await claim.repeat(db)
+        if repeated is not None:
+            return repeated
+        begun = ON_WRITE.set(claim.take)
+        try:
+            response = await framework(request)
+        finally:
+            ON_WRITE.reset(begun)
+        await claim.keep(db, response)
+        return response
+
+
+UNLIMITED = frozenset({"interactions.create", "interactions.create_batch", "queue.push"})
+"""What services record is not counted; the lane's bounds hold it back."""
+
+
+def spend(request: Request, exchange: Exchange) -> Allowance | None:
+    """Count a call of a known caller; None where no limit applies. Raises RateLimited."""
+    if exchange.actor is None:
+        return None
+    limiter: Limiter = request.app.state.limiter
+    return limiter.take(exchange.actor.id)
 
 
 def refuse_nul(request: Request) -> None:

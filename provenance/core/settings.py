@@ -91,6 +91,12 @@ class Settings(BaseSettings):
         description="Networks, addresses and host names that calls leaving the platform may reach though they are "
         "not public (JSON array), such as a witness in your own network.",
     )
+    rate_limit_per_minute: int = Field(
+        default=6_000,
+        ge=0,
+        description="Requests a minute for one API key or person; what services record is not counted. 0: no limit.",
+    )
+    rate_limit_burst: int = Field(default=1_000, ge=1, description="Requests that may come at once after a pause.")
     min_free_bytes: int = Field(
         default=256 * 1024 * 1024,
         ge=0,

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from provenance.core.actor import Actor
 from provenance.core.db import Database
-from provenance.core.door import admit
+from provenance.core.door import Exchange, admit
 from provenance.core.errors import Invalid
 from provenance.core.keyring import WorkspaceKeys
 from provenance.core.pagination import PageRequest
-from provenance.core.routing import Db, Reader, Route, access_of
+from provenance.core.routing import Db, Reader, Route, access_of, spend
 from provenance.ledger.dependencies import RunningLedger
 from provenance.ledger.interactions import asking, listing
 from provenance.ledger.interactions.asking import Plain
@@ -35,9 +35,14 @@ class ListRoute(Route):
                 return await framework(request)
             request.scope["route_path"] = self.path_format
             state = request.app.state
-            actor = await admit(request.scope["exchange"], access, state.authenticate)
+            exchange: Exchange = request.scope["exchange"]
+            actor = await admit(exchange, access, state.authenticate)
+            allowance = spend(request, exchange)
             keys = await workspace_keys(actor, state.ledger)
-            return await _answer(actor, state.db, state.ledger, keys, plain)
+            response = await _answer(actor, state.db, state.ledger, keys, plain)
+            if allowance is not None:
+                response.headers.update(allowance.headers)
+            return response
 
         return handle
 

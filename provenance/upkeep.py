@@ -1,0 +1,28 @@
+"""What the worker throws away when its time is over: answers kept for repeats, buckets that are full again."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import structlog
+
+from provenance.core.idempotency import forget_old
+from provenance.core.limits import forget_full
+from provenance.ledger.service import Ledger
+
+PAUSE_SECONDS = 300.0
+
+log: Any = structlog.get_logger("upkeep")
+
+
+async def run(ledger: Ledger, stop: asyncio.Event) -> None:
+    """Throw away every five minutes, until ``stop`` is set."""
+    while not stop.is_set():
+        try:
+            while await forget_old(ledger.db):
+                pass
+            await forget_full(ledger.db)
+        except Exception as error:
+            log.warning("upkeep_failed", error=type(error).__name__)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)
