@@ -121,5 +121,7 @@ class TestEverythingBelongsToAWorkspace:
         assert set(first) == {"workspace_id"}
 
     def test_indexes_begin_with_it(self, name: str) -> None:
-        first = {next(iter(index.columns)).name for index in metadata.tables[name].indexes if index.name not in OF_UPKEEP}
+        first = {
+            next(iter(index.columns)).name for index in metadata.tables[name].indexes if index.name not in OF_UPKEEP
+        }
         assert first <= {"workspace_id"}
