@@ -37,6 +37,9 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/log": ("provenance.ledger.log.routes",),
     "/audit": ("provenance.audit.routes",),
     "/witness": ("provenance.ledger.witness.routes",),
+    "/api/erasures": ("provenance.ledger.erasure.routes",),
+    "/api/legal-holds": ("provenance.ledger.erasure.holds.routes",),
+    "/api/retention-policies": ("provenance.ledger.erasure.retention.routes",),
     "/platform/queue": ("provenance.ledger.queue.routes",),
     "/auth": (
         "provenance.identity.sessions.routes",
@@ -59,6 +62,7 @@ TABLES = (
     "provenance.ledger.self_audit.tables",
     "provenance.ledger.completeness.tables",
     "provenance.ledger.witness.tables",
+    "provenance.ledger.erasure.tables",
     "provenance.workspace.tables",
     "provenance.identity.tables",
     "provenance.identity.sessions.tables",
@@ -80,6 +84,7 @@ LOOPS = (
     "provenance.ledger.completeness.tasks",
     "provenance.ledger.witness.tasks",
     "provenance.upkeep",
+    "provenance.ledger.erasure.tasks",
 )
 """Modules whose ``run(ledger, stop)`` the worker keeps running: work that follows no event."""
 

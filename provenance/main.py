@@ -22,6 +22,7 @@ from provenance.core.routing import Route, install_error_rendering
 from provenance.core.settings import Settings
 from provenance.features import ROUTES
 from provenance.identity.running import Identity
+from provenance.ledger.erasure.reapplying import reapply
 from provenance.ledger.interactions import hot
 from provenance.ledger.interactions.batch import BATCH_BODY_LIMIT
 from provenance.ledger.service import Ledger
@@ -49,6 +50,7 @@ def create_app(settings: Settings) -> Door:
         keyring = Keyring(await load_master_key(settings.data_dir, ledger.db), ledger.db)
         ledger.use(keyring)
         app.state.first = await first_start(settings, ledger)
+        await reapply(ledger.db, settings)
         await identity.start()
         limiter.start()
         denials.start()

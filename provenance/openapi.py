@@ -107,6 +107,12 @@ _INTERACTION = {
         "links": {"type": ["array", "null"], "items": {"type": "object"}},
         "ip": _MAYBE_TEXT,
         "userAgent": _MAYBE_TEXT,
+        "erased": {
+            "type": "object",
+            "description": "Only on a row whose content was destroyed; its other content reads null.",
+            "required": ["at", "by", "reason", "certificate"],
+            "properties": {"at": _TIME, "by": _TEXT, "reason": _TEXT, "certificate": _TEXT},
+        },
         "proof": {
             "type": "object",
             "properties": {"leafIndex": {"type": "integer"}, "integrated": {"type": "boolean"}},

@@ -59,6 +59,10 @@ LEDGER_EVENTS = (
     *(f"{kind}.{verb}" for kind in ("resource_type", "action", "origin") for verb in ("created", "updated", "deleted")),
     "queue.rotated",
     "ledger.exported",
+    "ledger.erased",
+    "ledger.erasure_requested",
+    "ledger.hold_lifted",
+    "ledger.hold_set",
     "ledger.incident",
     "ledger.log_published",
     "ledger.map_signed",
@@ -68,6 +72,7 @@ LEDGER_EVENTS = (
     "witness.removed",
     "witness.log_trusted",
     "witness.log_distrusted",
+    "ledger.retention_changed",
 )
 """Events of the ledger itself, which stands below the features that declare theirs as enumerations."""
 

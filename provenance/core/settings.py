@@ -118,3 +118,9 @@ class Settings(BaseSettings):
     oidc_client_secret: SecretStr | None = Field(
         default=None, description="Our client secret at the OpenID Connect provider; unset for a public client."
     )
+    erasure_rewrite_bytes: int = Field(
+        default=512 * 1024 * 1024,
+        ge=0,
+        description="Size of the ledger's tables up to which an erasure rewrites them whole; posts wait meanwhile, "
+        "some 10 seconds. Larger ones are vacuumed, and the certificate says so.",
+    )

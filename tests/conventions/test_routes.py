@@ -55,6 +55,8 @@ OTHER_VERBS = {
         "list_words",
     },
 }
+}  # fmt: skip
+OTHER_VERBS = {"list": {"list_words", "list_interactions", "list_rows", "list_fields", "list_erasures", "list_holds"}}
 """Functions that can't bear the plain name of their verb, because it would hide a builtin."""
 
 ROUTERS = [operations.router, *feature_routers()]

@@ -12,10 +12,10 @@ from sqlalchemy import BigInteger, Column, Row, Uuid
 
 from provenance.core.db import ReadTx
 from provenance.ledger.interactions.queries import LAST, Between, Everything, Holding, Key, PlatformRows, Source, Way
-from provenance.ledger.interactions.rendering import SELECTED
+from provenance.ledger.interactions.rendering import selected_of
 from provenance.ledger.tables import interactions
 
-_ROW = ", ".join(f"row.{column.name}" for column in SELECTED)
+_ROW = selected_of("row")
 _FIRST = -(2**63)
 _row = interactions.c
 

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 
 from provenance.core.db import ReadTx
-from provenance.ledger.interactions.rendering import SELECTED
+from provenance.ledger.interactions.rendering import SELECTED, selected_of
 from provenance.ledger.tables import interactions
 
 LAST = 2**63 - 1
@@ -304,7 +304,7 @@ async def head(tx: ReadTx) -> int:
     return (await tx.driver_sql(_HEAD, (tx.workspace_id,))).scalar() or 0
 
 
-_SELECTED = f"SELECT {', '.join(column.name for column in SELECTED)} FROM interactions WHERE workspace_id = $1"  # noqa: S608 - our own names
+_SELECTED = f"SELECT {selected_of('interactions')} FROM interactions WHERE workspace_id = $1"  # noqa: S608 - our own names
 _ROWS = _SELECTED + " AND number = ANY($2::bigint[])"
 _ONE = _SELECTED + " AND id = $2"
 
