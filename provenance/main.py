@@ -50,7 +50,7 @@ def create_app(settings: Settings) -> Door:
         keyring = Keyring(await load_master_key(settings.data_dir, ledger.db), ledger.db)
         ledger.use(keyring)
         app.state.first = await first_start(settings, ledger)
-        await reapply(ledger.db, settings)
+        await reapply(ledger.db, settings.data_dir)
         await identity.start()
         limiter.start()
         denials.start()

@@ -121,6 +121,6 @@ class Settings(BaseSettings):
     erasure_rewrite_bytes: int = Field(
         default=512 * 1024 * 1024,
         ge=0,
-        description="Size of the ledger's tables up to which an erasure rewrites them whole; posts wait meanwhile, "
-        "some 10 seconds. Larger ones are vacuumed, and the certificate says so.",
+        description="Size up to which an erasure rewrites a table of the ledger whole; posts wait meanwhile, "
+        "some 10 seconds. A larger one is vacuumed, and the certificate says so.",
     )

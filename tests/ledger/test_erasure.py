@@ -520,8 +520,8 @@ class TestReapplying:
         found = await erased(app, admin, userId="ada")
         note = (await admin.get(found["certificate"])).text
         await self.restore(sql, workspace, backup)
-        assert await reapplying.reapply(app.ledger.db, app.ledger.settings) == 4
-        assert await reapplying.reapply(app.ledger.db, app.ledger.settings) == 0
+        assert await reapplying.reapply(app.ledger.db, app.ledger.settings.data_dir) == 4
+        assert await reapplying.reapply(app.ledger.db, app.ledger.settings.data_dir) == 0
         assert [each["content"] is None for each in await columns(sql, workspace)] == [False, True] * 4
         await worked(app)
         again = (await admin.get(f"/api/erasures/{found['erasureId']}")).json()
@@ -540,7 +540,7 @@ class TestReapplying:
             id_of(workspace),
             BEFORE + 2,
         )
-        assert await reapplying.reapply(app.ledger.db, app.ledger.settings) == 1
+        assert await reapplying.reapply(app.ledger.db, app.ledger.settings.data_dir) == 1
         assert [each["content"] is None for each in await columns(sql, workspace)] == [True, False]
 
     async def restore(self, sql: Any, workspace: Tenant, backup: list[Any]) -> None:

@@ -5,12 +5,12 @@ Rows are recognised by their leaf hash, not by their number alone: a log that wa
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import structlog
 
 from provenance.core.db import Database
-from provenance.core.settings import Settings
 from provenance.ledger.erasure import journal, queries
 from provenance.ledger.erasure.destroying import destroy
 from provenance.ledger.erasure.journal import Line
@@ -21,12 +21,12 @@ ROWS_AT_ONCE = 1_000
 log: Any = structlog.get_logger("ledger.erasure")
 
 
-async def reapply(db: Database, settings: Settings) -> int:
-    """Destroy what the file outside the database says was erased and this database still has; return how many rows.
+async def reapply(db: Database, folder: Path) -> int:
+    """Destroy what the file in this data folder says was erased and the database still has; return how many rows.
 
     An erasure that this database has finished itself needs nothing, so a usual start costs one question a workspace.
     """
-    kept = await asyncio.to_thread(journal.load, settings.data_dir)
+    kept = await asyncio.to_thread(journal.load, folder)
     if not kept:
         return 0
     again = 0

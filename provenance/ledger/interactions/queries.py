@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 
 from provenance.core.db import ReadTx
-from provenance.ledger.interactions.rendering import SELECTED, selected_of
+from provenance.ledger.interactions.rendering import selected_of
 from provenance.ledger.tables import interactions
 
 LAST = 2**63 - 1
