@@ -15,13 +15,11 @@ import msgspec
 from sqlalchemy import text
 
 from provenance.core.actor import Role, Scope
-from provenance.core.db import Database
 from provenance.core.ids import random_letters
 from provenance.core.settings import Settings
 from provenance.identity import service as identity
 from provenance.identity.errors import WeakPassword
 from provenance.identity.schemas import ApiKey
-from provenance.ledger.erasure.reapplying import reapply
 from provenance.ledger.service import Ledger
 from provenance.workspace import queries as workspace_queries
 from provenance.workspace import service as workspace
@@ -71,15 +69,6 @@ async def first_start(settings: Settings, ledger: Ledger) -> Credentials | None:
         )
         _write(settings.data_dir / CREDENTIALS_FILE, made)
     return made
-
-
-async def after_restore(url: str, data_dir: Path) -> int:
-    """Destroy anew what was erased since the backup was made, before anybody reads it; return how many rows."""
-    db = Database(url, pool_size=2)
-    try:
-        return await reapply(db, data_dir)
-    finally:
-        await db.close()
 
 
 def _chosen(settings: Settings) -> tuple[ApiKey, str]:

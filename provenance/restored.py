@@ -1,4 +1,4 @@
-"""What an operator does after a backup was restored: the logs that were signed further begin anew.
+"""What is done after a backup was restored: erasures are done again, logs that were signed further begin anew.
 
 The logs themselves refuse to sign after a restore, because the heads kept outside the database say that more was
 signed (spec/proof.md, 4). That is right when somebody rolled the database back, and in the way when it was you.
@@ -6,10 +6,13 @@ signed (spec/proof.md, 4). That is right when somebody rolled the database back,
 
 import asyncio
 import uuid
+from pathlib import Path
 
+from provenance.core.db import Database
 from provenance.core.ids import decode
 from provenance.core.keyring import Keyring, load_master_key
 from provenance.core.settings import Settings
+from provenance.ledger.erasure.reapplying import reapply
 from provenance.ledger.log import queries
 from provenance.ledger.log.heads import Heads
 from provenance.ledger.log.integrating import Integrator
@@ -21,6 +24,19 @@ LISTED = 1_000
 
 class UnknownWorkspace(Exception):
     """The id names no workspace of this installation."""
+
+
+def erase_again(database_url: str, data_dir: Path) -> int:
+    """Destroy anew what was erased since the backup was made, before anybody reads it; return how many rows."""
+    return asyncio.run(_erase_again(database_url, data_dir))
+
+
+async def _erase_again(database_url: str, data_dir: Path) -> int:
+    db = Database(database_url, pool_size=2)
+    try:
+        return await reapply(db, data_dir)
+    finally:
+        await db.close()
 
 
 def reopen_logs(settings: Settings, reason: str, workspace: str | None) -> list[str]:

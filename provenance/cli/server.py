@@ -143,16 +143,14 @@ def restore(
     root_mode: RootOption = Root.auto,
 ) -> None:
     """Bring a backup back, all or nothing, into an empty database (with --force: instead of its content)."""
-    import asyncio
-
-    from provenance.bootstrap import after_restore
     from provenance.cli.backup import restore as bring_back
     from provenance.migrate import upgrade
+    from provenance.restored import erase_again
 
     with database(data, database_url, root_mode, create=True) as url:
         bring_back(url, file, force=force)
         upgrade(url)
-        again = asyncio.run(after_restore(url, folder_of(data)))
+        again = erase_again(url, folder_of(data))
     if again:
         typer.echo(f"{again:,} rows that were erased after this backup were erased again", err=True)
     typer.echo(f"restored; put the master key of that installation at {folder_of(data) / 'master.key'}")
