@@ -47,17 +47,16 @@ PUBLIC = {
 OTHER_VERBS = {
     "list": {
         "list_events",
+        "list_erasures",
         "list_evidence",
         "list_fields",
+        "list_holds",
         "list_interactions",
         "list_passkeys",
         "list_rows",
         "list_words",
-        "list_words", "list_interactions", "list_rows", "list_fields", "list_evidence", "list_passkeys", "list_events",
-        "list_erasures", "list_holds",
     },
 }
-}  # fmt: skip
 """Functions that can't bear the plain name of their verb, because it would hide a builtin."""
 
 ROUTERS = [operations.router, *feature_routers()]

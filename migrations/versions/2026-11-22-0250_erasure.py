@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "e5a90c3b7f14"
-down_revision = "5b9e20c7d41f"
+down_revision = "9f2e6d7b3a50"
 branch_labels = None
 depends_on = None
 
