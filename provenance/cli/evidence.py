@@ -40,6 +40,13 @@ def evidence(
     from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Not before (ISO 8601, UTC).")] = None,
     to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Not after (ISO 8601, UTC).")] = None,
     where: Annotated[str | None, typer.Option("--where", metavar="CEL", help="A condition over the row.")] = None,
+    completeness: Annotated[
+        bool,
+        typer.Option(
+            "--completeness/--no-completeness",
+            help="Where one id alone is asked for: prove that these are all (may disclose the index key).",
+        ),
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was gathered as JSON.")] = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
@@ -67,8 +74,9 @@ def evidence(
     filters = {name: value for name, value in asked.items() if value}
     if not filters:
         raise Misused("Say what the evidence is about: --uow, -r, -u, --where, --last …")
+    asked_for = {"filters": filters, "completeness": completeness}
     with connected(settled(api_url, api_key)) as client:
-        made: Any = until_signed(lambda: client.call("POST", "/evidence", json={"filters": filters}), PATIENCE)
+        made: Any = until_signed(lambda: client.call("POST", "/evidence", json=asked_for), PATIENCE)
         digest = _save(client, made["id"], output)
     _tell(made, output, digest, as_json=as_json)
 

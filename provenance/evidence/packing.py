@@ -14,6 +14,7 @@ import msgspec
 from provenance.core.actor import Actor
 from provenance.core.db import Database, ReadTx
 from provenance.evidence import report
+from provenance.evidence.completing import pinned_of
 from provenance.evidence.container import Container, manifest_of
 from provenance.evidence.report import Summary
 from provenance.evidence.schemas import Cited
@@ -23,6 +24,7 @@ from provenance.ledger.log import service as log
 from provenance.ledger.log.keys import signer_of
 from provenance.ledger.service import Ledger
 from provenance.proof.canonical import canonical
+from provenance.proof.completeness_map import SUFFIX
 from provenance.proof.notes import Note, Signer, sign
 
 MOST_PROOFS = 1_000
@@ -58,21 +60,22 @@ async def write(db: Database, actor: Actor, ledger: Ledger, cited: Cited, file: 
 async def _pins(tx: ReadTx, cited: Cited) -> Pins:
     known = [row for row in await log_queries.keys(tx) if row.epoch == cited.epoch]
     keys = [
-        {
-            "origin": row.origin,
-            "verifierKey": row.verifier_key,
-            "fromSize": row.from_size,
-            "successorNote": row.successor_note,
-        }
+        _key(row.origin, row.verifier_key, row.from_size, row.successor_note)
         for row in known
         if row.from_size < cited.newest_size
     ]
+    if cited.completeness is not None:
+        keys.append(_key(_origin(cited) + SUFFIX, pinned_of(cited.completeness)[1]))
     generation = max(row.generation for row in known if row.from_size < cited.size)
     grown = None
     if cited.newest_size > cited.size:
         path = (await log.consistency(tx, cited.size, cited.newest_size)).path
         grown = canonical({"checkpoint": cited.newest_checkpoint, "path": path})
     return Pins(keys, generation, grown)
+
+
+def _key(origin: str, verifier_key: str, from_size: int = 0, note: str | None = None) -> dict[str, Any]:
+    return {"origin": origin, "verifierKey": verifier_key, "fromSize": from_size, "successorNote": note}
 
 
 def _first_files(cited: Cited, pins: Pins) -> list[tuple[str, bytes]]:
@@ -84,6 +87,8 @@ def _first_files(cited: Cited, pins: Pins) -> list[tuple[str, bytes]]:
     ]
     if pins.consistency is not None:
         found.append(("consistency.json", pins.consistency))
+    if cited.completeness is not None:
+        found.append(("completeness.json", pinned_of(cited.completeness)[0]))
     return found
 
 

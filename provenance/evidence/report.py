@@ -12,9 +12,11 @@ from typing import Any
 import msgspec
 
 from provenance.core.clock import iso_millis
+from provenance.evidence.completing import pinned_of
 from provenance.evidence.schemas import Cited
 from provenance.evidence.sealed import Sealed
 from provenance.proof.checkpoints import Checkpoint
+from provenance.proof.completeness_map import SUFFIX
 from provenance.proof.notes import Note
 
 MOST_ROWS = 2_000
@@ -100,7 +102,7 @@ def _found(cited: Cited, summary: Summary) -> str:
         ("Earliest", _moment(summary.first or 0)),
         ("Latest", _moment(summary.last or 0)),
         ("Content erased since", f"{summary.erased:,}" if summary.erased else "none"),
-        ("Signed by the log", f"{_moment(cited.signed_at)}, by the log's own clock"),
+        ("Signed by the log", f"{_moment(cited.signed_at)} at the latest, by the log's own clock"),
     ]
     if cited.numbers[-1] - cited.numbers[0] + 1 == cited.records:
         rows[1] = ("Numbers in the log", f"{cited.numbers[0]:,} to {cited.numbers[-1]:,}")
@@ -140,6 +142,13 @@ def _checked(cited: Cited, summary: Summary, checkpoint: Checkpoint) -> str:
             "head was shown to contain everything that the earlier one contains."
         )
         checks.append(("The log grew, and kept what it held.", text))
+    if cited.completeness is not None:
+        text = (
+            f"The log keeps a signed index of which of its entries name which resource, user and unit of work. For the "
+            f"one asked for it counts {cited.records:,} among the log's first {cited.newest_size:,} entries: exactly "
+            "those in this pack. None is left out."
+        )
+        checks.append(("These are all the records.", text))
     items = "".join(f"<li><strong>{escape(title)}</strong>{escape(text)}</li>\n" for title, text in checks)
     return f'<h2>What was checked</h2>\n<ul class="checks">\n{items}{_witnessed(witnesses)}</ul>\n'
 
@@ -155,18 +164,28 @@ def _witnessed(names: Sequence[str]) -> str:
 
 
 def _open_questions(cited: Cited) -> str:
-    return (
-        "<h2>What this does not show</h2>\n<ul>\n"
-        "<li>That what was recorded is true. It shows what was recorded, by which key, in which order.</li>\n"
-        "<li>That the moment of an event is right: it is what the sender said. The order in the log, and that a record "
-        "was there when the head was signed, are proven.</li>\n"
-        "<li>That these are all records of their kind: the log chose them by the filter above. Whoever holds the whole "
-        "log can repeat the search.</li>\n</ul>\n"
-    )
+    open_ones = [
+        "That what was recorded is true. It shows what was recorded, by which key, in which order.",
+        "That the moment of an event is right: it is what the sender said. The order in the log, and that a record "
+        "was there when the head was signed, are proven.",
+    ]
+    if cited.completeness is None:
+        open_ones.append(
+            "That these are all records of their kind: the log chose them by the filter above. Whoever holds the whole "
+            "log can repeat the search."
+        )
+    elif b'"indexKey":null' not in pinned_of(cited.completeness)[0]:
+        open_ones.append(
+            "A caution: to prove that nothing is left out, this pack discloses the workspace's index key. Its holder "
+            "can test guesses of ids against entries of that log, but can't read or change anything with it."
+        )
+    items = "".join(f"<li>{escape(each)}</li>\n" for each in open_ones)
+    return f"<h2>What this does not show</h2>\n<ul>\n{items}</ul>\n"
 
 
 def _repeat(keys: Sequence[dict[str, Any]]) -> str:
-    key = escape(str(keys[-1]["verifierKey"]))
+    own = [each for each in keys if not str(each["origin"]).endswith(SUFFIX)]
+    key = escape(str(own[-1]["verifierKey"]))
     return (
         "<h2>How to check this yourself</h2>\n"
         "<p>On any computer with Python 3.8 or newer, without a network:</p>\n"
@@ -192,13 +211,18 @@ def _time_line(cited: Cited, summary: Summary) -> Iterator[str]:
 def _row(sealed: Sealed) -> str:
     envelope: dict[str, Any] = msgspec.json.decode(sealed.envelope)
     content: dict[str, Any] | None = None if sealed.row.content is None else msgspec.json.decode(sealed.row.content)
-    outcome = f" <small>{escape(str(envelope['outcome']))}</small>" if envelope["outcome"] else ""
+    outcome = f" {_outcome(str(envelope['outcome']))}" if envelope["outcome"] else ""
     return (
         f'<tr><td class="number">{sealed.number}</td><td class="when">{_moment(sealed.row.occurred_at)}</td>'
         f'<td class="who">{_who(envelope, content)}</td>'
         f'<td class="what">{escape(envelope["action"])}{outcome}<small>from {escape(envelope["origin"])}</small></td>'
         f"<td>{_what(envelope, content)}</td></tr>\n"
     )
+
+
+def _outcome(word: str) -> str:
+    style = ' class="bad"' if word in ("failure", "denied") else ""
+    return f"<small{style}>{escape(word)}</small>"
 
 
 def _who(envelope: dict[str, Any], content: dict[str, Any] | None) -> str:

@@ -51,9 +51,10 @@ _RECORDS = {
 @router.post("/api/evidence", operation_id="evidence.create", response_model=Evidence, status_code=201)
 async def create(body: EvidenceCreate, response: Response, actor: Auditor, db: Db, ledger: RunningLedger) -> Evidence:
     """Ask for evidence of all records that satisfy a filter; 200 when the very same was asked for before."""
-    asked = await service.gather(db, actor, ledger, body.filters)
+    asked = await service.gather(db, actor, ledger, body)
+    keys = await ledger.keyring.of(actor.workspace_id)
     async with db.write(actor) as tx:
-        found, made = await service.create(tx, asked)
+        found, made = await service.create(tx, keys, asked)
     response.status_code = 201 if made else 200
     return found
 

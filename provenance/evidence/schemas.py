@@ -22,6 +22,11 @@ class EvidenceCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     filters: Filters = Field(description="At least one.")
+    completeness: bool = Field(
+        default=True,
+        description="Prove that these are all, where the filter is one resourceId, userId or uowId alone. For the "
+        "first two the pack discloses the workspace's index key.",
+    )
 
 
 class Evidence(BaseModel):
@@ -34,6 +39,7 @@ class Evidence(BaseModel):
     records: int
     first_number: int
     last_number: int
+    complete: bool
     origin: str
     tree_size: int
     checkpoint: str

@@ -7,10 +7,12 @@ from provenance.core.clock import iso_millis
 from provenance.core.db import Database, ReadTx
 from provenance.evidence.errors import NothingAsked, NothingFound, TooManyRecords
 from provenance.ledger.catalogue.cache import Catalogue, Catalogues, Kind
+from provenance.ledger.completeness.schemas import Subject
 from provenance.ledger.interactions import scanning
 from provenance.ledger.interactions.filters import Criteria, Filters, criteria
 from provenance.ledger.interactions.scanning import Wanted
 from provenance.ledger.interactions.where import WhereTest
+from provenance.proof.completeness_map import Kind as MapKind
 
 MOST_RECORDS = 100_000
 _ROWS_AT_ONCE = 1_000
@@ -37,6 +39,17 @@ def written(filters: Filters, catalogue: Catalogue) -> dict[str, Any]:
     if not found or not criteria(filters, catalogue).narrows:
         raise NothingAsked("filters: say what the evidence is about", details=[{"path": "filters", "issue": "empty"}])
     return found
+
+
+def one_id(written: dict[str, Any]) -> Subject | None:
+    """Return the one resource, user or unit of work that a filter names and nothing else; None for any other."""
+    if len(written) != 1:
+        return None
+    [(name, value)] = written.items()
+    if name == "resourceId":
+        return Subject("r", value[0]) if len(value) == 1 and not value[0].endswith("*") else None
+    kinds: dict[str, MapKind] = {"userId": "u", "uowId": "uow"}
+    return Subject(kinds[name], value) if name in kinds else None
 
 
 async def numbers_of(db: Database, actor: Actor, catalogues: Catalogues, filters: Filters) -> list[int]:

@@ -13,66 +13,77 @@ from provenance.core import ids
 from provenance.core.actor import Actor
 from provenance.core.clock import iso_millis
 from provenance.core.db import Database, ReadTx, WriteTx
+from provenance.core.keyring import WorkspaceKeys
 from provenance.core.pagination import Page, PageAsked, paged
-from provenance.evidence import packing, queries, selecting
+from provenance.evidence import completing, packing, queries, selecting
+from provenance.evidence.completing import Complete
 from provenance.evidence.errors import LogReopened, UnknownEvidence
-from provenance.evidence.schemas import Cited, Evidence, EvidenceEvent
-from provenance.ledger.interactions.filters import Filters
+from provenance.evidence.schemas import Cited, Evidence, EvidenceCreate, EvidenceEvent
+from provenance.ledger.completeness.schemas import Subject
 from provenance.ledger.log import queries as log_queries
 from provenance.ledger.log import service as log
 from provenance.ledger.log.errors import NotIntegrated
 from provenance.ledger.log.schemas import Head
 from provenance.ledger.service import Ledger
 from provenance.proof.canonical import canonical
+from provenance.proof.checkpoints import Checkpoint
+from provenance.proof.notes import Note
 
 PREFIX = "evd"
 
 
 class Asked(NamedTuple):
-    """A filter as it is kept, and the rows that satisfy it."""
+    """A filter as it is kept, and the rows that satisfy it; ``whose``: the one id that it names alone, if it does."""
 
     filter: bytes
     numbers: list[int]
+    whose: Subject | None
 
 
-async def gather(db: Database, actor: Actor, ledger: Ledger, filters: Filters) -> Asked:
+async def gather(db: Database, actor: Actor, ledger: Ledger, body: EvidenceCreate) -> Asked:
     """Find the rows that evidence is asked about. Raises NothingAsked, NothingFound and TooManyRecords."""
     catalogue = await ledger.catalogues.of(actor.workspace_id)
-    text = canonical(selecting.written(filters, catalogue))
-    return Asked(text, await selecting.numbers_of(db, actor, ledger.catalogues, filters))
+    written = selecting.written(body.filters, catalogue)
+    numbers = await selecting.numbers_of(db, actor, ledger.catalogues, body.filters)
+    return Asked(canonical(written), numbers, selecting.one_id(written) if body.completeness else None)
 
 
-async def create(tx: WriteTx, asked: Asked) -> tuple[Evidence, bool]:
+async def create(tx: WriteTx, keys: WorkspaceKeys, asked: Asked) -> tuple[Evidence, bool]:
     """Pin what was found to the oldest head still kept that covers it, and keep that head for good.
 
     The same filter that finds the same rows is the same evidence: then nothing is written and the second value is
-    False. Raises NotIntegrated while the last row is under no signed head.
+    False. Raises NotIntegrated while the last row is under no signed head, MapBehind while the completeness map does
+    not reach it, and MapDiffers.
     """
     state = await log_queries.locked_state(tx)  # the integrator passes over a locked log: no head goes meanwhile
-    head = await log_queries.head_covering(tx, state.epoch, asked.numbers[-1])
-    newest = await log_queries.head(tx, state.epoch)
-    if head is None or newest is None:
-        raise NotIntegrated()
-    digest = _digest(asked, head)
+    complete = None
+    await _head_over(tx, state.epoch, asked.numbers, None)
+    if asked.whose is not None:
+        complete = await completing.complete(tx, keys, asked.whose, asked.numbers)
+        asked = asked._replace(numbers=complete.numbers)
+    digest = _digest(asked, state.epoch)
     known = await queries.with_digest(tx, digest)
     if known is not None:
         return shown(known), False
-    for each in {head.size, newest.size}:
-        await log_queries.keep_head(tx, state.epoch, each)
-    cited = _cited(tx, asked, head, newest)
-    await queries.add(tx, digest=digest, **cited._asdict())
-    data = {"asked": sorted(msgspec.json.decode(asked.filter)), "records": cited.records, "treeSize": cited.size}
-    audit.record(tx, EvidenceEvent.CREATED, ids.encode(PREFIX, cited.id), data, risk=audit.Risk.MEDIUM)
-    return shown(cited), True
+    head = await _head_over(tx, state.epoch, asked.numbers, complete)
+    return shown(await _keep(tx, digest, asked, head, complete)), True
 
 
-def _digest(asked: Asked, head: Head) -> bytes:
-    numbers = b"".join(number.to_bytes(8) for number in asked.numbers)
-    return sha256(b"%d %d\n%b\n%b" % (head.epoch, head.size, asked.filter, numbers)).digest()
+async def _head_over(tx: WriteTx, epoch: int, numbers: list[int], complete: Complete | None) -> Head:
+    """The oldest head that covers these rows; that of the map's answer when it is older still, for it moves on."""
+    head = await log_queries.head_covering(tx, epoch, numbers[-1])
+    if head is None:
+        raise NotIntegrated()
+    if complete is None or complete.size >= head.size:
+        return head
+    root = Checkpoint.parse(Note.parse(complete.checkpoint).text).root
+    return Head(tx.workspace_id, epoch, complete.size, root, complete.checkpoint, tx.now)
 
 
-def _cited(tx: WriteTx, asked: Asked, head: Head, newest: Head) -> Cited:
-    return Cited(
+async def _keep(tx: WriteTx, digest: bytes, asked: Asked, head: Head, complete: Complete | None) -> Cited:
+    newest = await log.newest_head(tx)
+    await log_queries.keep_head(tx, head.epoch, head.size)
+    cited = Cited(
         id=ids.new_uuid(),
         asked=asked.filter.decode(),
         numbers=asked.numbers,
@@ -81,12 +92,23 @@ def _cited(tx: WriteTx, asked: Asked, head: Head, newest: Head) -> Cited:
         size=head.size,
         checkpoint=head.note,
         signed_at=head.signed_at,
-        newest_size=newest.size,
-        newest_checkpoint=newest.note,
-        completeness=None,
+        newest_size=newest.size if complete is None else complete.size,
+        newest_checkpoint=newest.note if complete is None else complete.checkpoint,
+        completeness=None if complete is None else complete.pinned,
         created_at=tx.now,
         created_by=tx.actor.id,
     )
+    await queries.add(tx, digest=digest, **cited._asdict())
+    data = {"asked": sorted(msgspec.json.decode(asked.filter)), "records": cited.records, "treeSize": cited.size}
+    audit.record(tx, EvidenceEvent.CREATED, ids.encode(PREFIX, cited.id), data, risk=audit.Risk.MEDIUM)
+    return cited
+
+
+def _digest(asked: Asked, epoch: int) -> bytes:
+    """What makes evidence the same: the question and the rows. The heads are pinned by whoever asks first."""
+    numbers = b"".join(number.to_bytes(8) for number in asked.numbers)
+    complete = b"complete" if asked.whose is not None else b""
+    return sha256(b"%d\n%b\n%b\n%b" % (epoch, asked.filter, complete, numbers)).digest()
 
 
 async def page(tx: ReadTx, asked: PageAsked) -> Page:
@@ -134,6 +156,7 @@ def shown(cited: Cited) -> Evidence:
         records=cited.records,
         first_number=cited.numbers[0],
         last_number=cited.numbers[-1],
+        complete=cited.completeness is not None,
         origin=cited.checkpoint.partition("\n")[0],
         tree_size=cited.size,
         checkpoint=cited.checkpoint,

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from provenance.cli.verifying.sources import named
 from provenance.core import ids
 from provenance.core.db import asyncpg_dsn
+from provenance.ledger.completeness.following import Follower, Progress
 from provenance.ledger.log.heads import Heads
 from provenance.ledger.log.integrating import Integrator
 from provenance.proof.checkpoints import Checkpoint, sign_checkpoint
@@ -45,8 +46,12 @@ def workspace_id(workspace: Tenant) -> uuid.UUID:
 def sign(app: Running, workspace_id: uuid.UUID, tmp_path: Path) -> Sign:
     integrator = Integrator(app.ledger, Heads(tmp_path / "heads"))
 
+    follower = Follower(app.ledger)
+
     async def sign() -> None:
         await integrator.integrate([workspace_id])
+        while await follower.follow(workspace_id) is Progress.MORE:
+            pass
 
     return sign
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from provenance.core import ids
+from provenance.ledger.completeness.following import Follower, Progress
 from provenance.ledger.log.heads import Heads
 from provenance.ledger.log.integrating import Integrator
 from tests.conftest import Running, Tenant
@@ -32,8 +33,12 @@ def sign(app: Running, workspace_id: uuid.UUID, tmp_path: Path) -> Sign:
     """Sign a head over all there is."""
     integrator = Integrator(app.ledger, Heads(tmp_path / "heads"))
 
+    follower = Follower(app.ledger)
+
     async def sign() -> None:
         await integrator.integrate([workspace_id])
+        while await follower.follow(workspace_id) is Progress.MORE:
+            pass
 
     return sign
 

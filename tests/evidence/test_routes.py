@@ -5,6 +5,7 @@ import json
 import uuid
 import zipfile
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -13,6 +14,8 @@ import pytest
 
 from provenance.core.db import asyncpg_dsn
 from provenance.ledger.interactions.filters import Filters
+from provenance.ledger.log.heads import Heads
+from provenance.ledger.log.integrating import Integrator
 from provenance.proof.json_proof import verify_json_proof
 from provenance.proof.notes import VerifierKey
 from provenance.proof.standalone import verify_pack
@@ -72,7 +75,8 @@ class TestCreate:
         pack = await pack_of(client)
         outcome = outcome_of(pack, await key_of(client))
         assert outcome.proven, [finding.shown() for finding in outcome.findings]
-        assert "grew to 405" in outcome.findings[-1].sentence
+        assert "grew to 405" in outcome.findings[-2].sentence
+        assert "exactly these 5 name the id" in outcome.findings[-1].sentence
         assert json.loads(read(pack, "manifest.json"))["treeSize"] == 5
 
     async def test_more_rows_that_match_are_other_evidence(self, client: httpx.AsyncClient, sign: Sign) -> None:
@@ -179,6 +183,85 @@ class TestCreate:
         assert b"280 more records" in read(pack, "report.html")
 
 
+class TestCompleteness:
+    @pytest.mark.parametrize(
+        ("filters", "found"), [({"uowId": UOW}, 4), ({"userId": "ada"}, 4), ({"resourceId": "door-2"}, 1)]
+    )
+    async def test_nothing_is_left_out(
+        self, client: httpx.AsyncClient, sign: Sign, filters: dict[str, Any], found: int
+    ) -> None:
+        await post(client, 4)
+        await post(client, 2, uow=OTHER, userId="eve", resourceId="window")
+        await sign()
+        assert (await ask(client, **filters))["complete"]
+        pack = await pack_of(client, **filters)
+        outcome = outcome_of(pack, await key_of(client))
+        assert outcome.proven, [finding.shown() for finding in outcome.findings]
+        assert outcome.findings[-1].subject == "completeness"
+        assert f"exactly these {found} name the id" in outcome.findings[-1].sentence
+        page = read(pack, "report.html").decode()
+        assert "These are all the records." in page
+        assert ("discloses the workspace&#x27;s index key" in page) == ("uowId" not in filters)
+
+    async def test_a_filter_of_more_than_one_id_says_that_it_is_open(
+        self, client: httpx.AsyncClient, sign: Sign
+    ) -> None:
+        await post(client, 4)
+        await sign()
+        for filters in ({"uowId": UOW, "action": "OPEN"}, {"resourceId": ["door-1", "door-2"]}, {"resourceId": "d*"}):
+            assert not (await ask(client, **filters))["complete"]
+        page = read(await pack_of(client, action="OPEN"), "report.html").decode()
+        assert "That these are all records of their kind" in page
+
+    async def test_it_can_be_left_out(self, client: httpx.AsyncClient, sign: Sign) -> None:
+        await post(client, 4)
+        await sign()
+        body = {"filters": {"userId": "ada"}, "completeness": False}
+        made = (await client.post("/api/evidence", json=body)).json()
+        pack = (await client.get(f"/api/evidence/{made['id']}/download")).content
+        assert not made["complete"]
+        assert "completeness.json" not in zipfile.ZipFile(io.BytesIO(pack)).namelist()
+        assert outcome_of(pack, await key_of(client)).proven
+
+    async def test_erased_rows_are_part_of_it(
+        self, app: Running, client: httpx.AsyncClient, sign: Sign, workspace_id: uuid.UUID
+    ) -> None:
+        await post(client, 4)
+        await sign()
+        connection = await asyncpg.connect(asyncpg_dsn(app.ledger.db.url))
+        await connection.execute(
+            "UPDATE interactions SET content = NULL, salt = NULL, resource_id = NULL, user_id = NULL "
+            "WHERE workspace_id = $1 AND number = 2",
+            workspace_id,
+        )
+        await connection.close()
+        pack = await pack_of(client, userId="ada")
+        assert outcome_of(pack, await key_of(client)).proven
+        assert [line["content"] is None for line in lines_of(pack)] == [False, True, False, False]
+
+    async def test_a_map_that_is_behind_is_waited_for(
+        self, app: Running, client: httpx.AsyncClient, sign: Sign, workspace_id: uuid.UUID, tmp_path: Path
+    ) -> None:
+        await post(client, 1)
+        await sign()
+        await post(client, 1)
+        await Integrator(app.ledger, Heads(tmp_path / "more")).integrate([workspace_id])
+        answer = await client.post("/api/evidence", json={"filters": {"uowId": UOW}})
+        assert (answer.status_code, answer.json()["code"]) == (404, "map_behind")
+        await sign()
+        assert (await ask(client))["records"] == 2
+
+    async def test_more_rows_than_an_answer_lists(
+        self, client: httpx.AsyncClient, sign: Sign, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("provenance.ledger.completeness.service.INDICES_LISTED", 3)
+        await post(client, 4)
+        await sign()
+        outcome = outcome_of(await pack_of(client), await key_of(client))
+        assert outcome.proven
+        assert outcome.findings[-1].subject == "completeness"
+
+
 class TestAccess:
     async def test_another_workspace_sees_nothing_of_it(
         self, app: Running, client: httpx.AsyncClient, sign: Sign, make_tenant: MakeTenant
@@ -240,6 +323,8 @@ class TestTampering:
         outcome = outcome_of(pack, await key_of(client))
         assert outcome.proven, [finding.shown() for finding in outcome.findings]
         assert "Of 1 the content was erased" in "".join(finding.sentence for finding in outcome.findings)
+        again = await ask(client, resourceId="door-*")
+        assert (again["records"], again["id"] == made["id"]) == (2, False)
         assert [line["content"] is None for line in lines_of(pack)] == [False, True, False]
         assert b"content erased" in read(pack, "report.html")
 

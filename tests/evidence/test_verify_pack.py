@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
+import uuid
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -23,7 +24,21 @@ from provenance.evidence.container import Container, manifest_of
 from provenance.ledger.log.keys import successor_note
 from provenance.proof.canonical import canonical
 from provenance.proof.checkpoints import Checkpoint, sign_checkpoint
+from provenance.proof.completeness import write_completeness
+from provenance.proof.completeness_map import (
+    Entry,
+    MapHead,
+    bit,
+    bucket_hash,
+    index_key_commitment,
+    inner_hash,
+    map_key,
+    map_root,
+    place_of,
+    rebuild,
+)
 from provenance.proof.json_proof import write_json_proof
+from provenance.proof.leaf import index_key_hash
 from provenance.proof.merkle import consistency_proof, inclusion_proof, tree_root, verify_consistency, verify_inclusion
 from provenance.proof.notes import Signer, sign
 from provenance.proof.standalone import verify_pack
@@ -74,7 +89,7 @@ def make(
         )
         for index in ASKED
     }
-    found = {
+    found: dict[str, bytes | None] = {
         "README.txt": b"read me\n",
         "verify.py": VERIFIER.read_bytes(),
         "checkpoint": str(note).encode(),
@@ -88,6 +103,8 @@ def make(
     file = io.BytesIO()
     container = Container(file)
     for name, data in found.items():
+        if data is None:
+            continue
         container.add(name, [data[at : at + 700] for at in range(0, len(data), 700)] or [b""])
     said = {
         "origin": signer.name,
@@ -275,6 +292,119 @@ class TestForged:
         note = sign(f"{origin}/evidence\n{sha256(manifest).hexdigest()}\n", LOG)
         container.finish(manifest, str(note).encode())
         assert failures(file.getvalue())
+
+
+UOW = "018f3c1e-0000-7000-8000-00000000000a"
+MAP = Signer(LOG.name + "/map", Ed25519PrivateKey.from_private_bytes(bytes([6]) * 32))
+INDEX_KEY = bytes([3]) * 32
+
+
+def answer(*, signer: Signer = MAP, count: int = HEAD, identifier: str = UOW, **instead: Any) -> bytes:
+    """The completeness map's answer for the unit of work that all records of the small log belong to."""
+    entries = rebuild(ENVELOPES[:HEAD])
+    root = tree_root(LEAVES[:HEAD])
+    head = MapHead(LOG.name, HEAD, root, map_root(entries), index_key_commitment(INDEX_KEY))
+    checkpoint = sign_checkpoint(Checkpoint(LOG.name, HEAD, root), LOG)
+    key = map_key("uow", uuid.UUID(identifier).bytes)
+    bucket = [entries[each] for each in sorted(entries)]
+    made = write_completeness("uow", identifier, None, key, bucket, None, [], sign(str(head), signer), checkpoint)
+    return canonical({**json.loads(made), **instead})
+
+
+def complete(document: bytes, *, left_out: int | None = None, **filters: Any) -> list[tuple[str, str | None]]:
+    lines = [line(index) for index in range(HEAD) if index != left_out]
+    files: dict[str, bytes | None] = {
+        "completeness.json": document,
+        "consistency.json": None,
+        "records.ndjson": b"".join(lines),
+        **{f"proofs/{index + 1}.json": None for index in ASKED},
+    }
+    keys = [key_entry(LOG), key_entry(MAP)]
+    return failures(make(files, keys=keys, records=len(lines), proofs=False, filter=filters or {"uowId": UOW}))
+
+
+class TestCompleteness:
+    WHERE = ("completeness", "completeness.json")
+
+    def test_all_are_there(self) -> None:
+        assert complete(answer()) == []
+
+    def test_one_is_left_out(self) -> None:
+        assert complete(answer(), left_out=4) == [self.WHERE]
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"count": 9},
+            {"key": "00" * 16},
+            {"path": ["00" * 32]},
+            {"bucket": []},
+            {"note": "no note"},
+            {"checkpoint": "no note"},
+            {"id": "018f3c1e-0000-7000-8000-00000000000b"},
+            {"kind": "r"},
+            {"kind": "r", "indexKey": "03" * 32},
+        ],
+    )
+    def test_an_answer_that_was_changed(self, change: dict[str, Any]) -> None:
+        assert complete(answer(**change)) == [self.WHERE]
+
+    def test_a_bucket_that_was_changed(self) -> None:
+        bucket = json.loads(answer())["bucket"]
+        for changed in (bucket[::-1], bucket[:1], [{**each, "count": 4} for each in bucket]):
+            assert complete(answer(bucket=changed)) == [self.WHERE]
+
+    def test_a_map_of_another_key(self) -> None:
+        other = Signer(MAP.name, Ed25519PrivateKey.from_private_bytes(bytes([4]) * 32))
+        assert complete(answer(signer=other)) == [self.WHERE]
+
+    def test_an_answer_to_another_question(self) -> None:
+        assert complete(answer(), uowId=UOW, action=["CREATE"]) == [self.WHERE]
+
+    def test_the_key_of_an_id_is_computed(self) -> None:
+        value = index_key_hash(INDEX_KEY, b"u", "ada")
+        found = {"kind": "u", "id": "ada", "key": value, "indexKey": INDEX_KEY.hex()}
+        checked = verify_pack.MapAnswer(found, "x")
+        checked._check_key(index_key_commitment(INDEX_KEY))
+        for wrong in ({"id": "eve"}, {"indexKey": "00" * 32}, {"kind": "r"}):
+            with pytest.raises(verify_pack.Problem):
+                verify_pack.MapAnswer({**found, **wrong}, "x")._check_key(index_key_commitment(INDEX_KEY))
+
+    @settings(max_examples=30, deadline=None)
+    @given(st.integers(1, 400), st.integers(0, 399))
+    def test_paths_through_a_large_map(self, keys: int, chosen: int) -> None:
+        entries = {}
+        for number in range(keys):
+            key = map_key("r", sha256(b"%d" % number).digest()[:16])
+            entries[key] = Entry(key, number + 1, sha256(key).digest())
+        key = sorted(entries)[chosen % keys]
+        bucket, path = around(entries, key)
+        shown = [
+            {"kind": "r", "key": each.key[1:].hex(), "count": each.count, "head": each.head.hex()} for each in bucket
+        ]
+        found = {"kind": "r", "key": key[1:].hex(), "bucket": shown, "path": [each.hex() for each in path]}
+        checked = verify_pack.MapAnswer(found, "x")
+        assert checked._root() == map_root(entries)
+        assert (checked.count, checked.chain) == (entries[key].count, entries[key].head)
+
+
+def around(entries: dict[bytes, Entry], key: bytes) -> tuple[list[Entry], list[bytes]]:
+    """The bucket and the path of a key, from the map's definition."""
+    inside, depth, path = dict(entries), 0, []
+    while len(inside) > 64:
+        mine = bit(place_of(key), depth)
+        other = {each: entry for each, entry in inside.items() if bit(place_of(each), depth) != mine}
+        inside = {each: entry for each, entry in inside.items() if each not in other}
+        depth += 1
+        path.insert(0, node_of(other, depth))
+    return [inside[each] for each in sorted(inside)], path
+
+
+def node_of(entries: dict[bytes, Entry], depth: int) -> bytes:
+    if len(entries) <= 64:
+        return bucket_hash(depth, b"".join(entries[each].packed() for each in sorted(entries)))
+    sides = [{key: entry for key, entry in entries.items() if bit(place_of(key), depth) == side} for side in (0, 1)]
+    return inner_hash(node_of(sides[0], depth + 1), node_of(sides[1], depth + 1))
 
 
 class TestAlgorithms:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-_CODE = "not_integrated"
+_CODES = ("not_integrated", "map_behind")
 _PAUSE = 0.2
 
 
@@ -18,6 +18,6 @@ def until_signed(ask: Callable[[], T], seconds: float) -> T:
         try:
             return ask()
         except NotFound as error:
-            if error.code != _CODE or time.monotonic() >= deadline:
+            if error.code not in _CODES or time.monotonic() >= deadline:
                 raise
         time.sleep(_PAUSE)

@@ -13,6 +13,7 @@ import argparse
 import base64
 import binascii
 import hashlib
+import hmac
 import json
 import re
 import struct
@@ -494,6 +495,8 @@ class Verifier:
         self.signer: str | None = None
         self.head: Checkpoint | None = None
         self.note = ""
+        self.later: Checkpoint | None = None
+        self.numbers: list[int] = []
 
     def run(self) -> Outcome:
         """Check everything; a check that needs what failed before is left out, and the failure stays."""
@@ -503,10 +506,13 @@ class Verifier:
             ("checkpoint", self.check_checkpoint),
             ("records", self.check_records),
             ("growth", self.check_growth),
+            ("completeness", self.check_completeness),
         )
         for subject, step in steps:
             try:
-                self.findings.append(Finding(subject, True, step()))
+                sentence = step()
+                if sentence:
+                    self.findings.append(Finding(subject, True, sentence))
             except Problem as problem:
                 self.findings.append(Finding(subject, False, problem.why, problem.where))
                 if subject in ("signature", "checkpoint"):
@@ -608,6 +614,7 @@ class Verifier:
             try:
                 values, texts = texts_of(line, where)
                 last = self._check_record(values, texts, last, where)
+                self.numbers.append(last)
                 self._check_proof(values, texts)
                 erased += values["content"] is None
             except Problem as problem:
@@ -666,6 +673,7 @@ class Verifier:
 
     def check_growth(self) -> str:
         """A later head of the same log still holds all that the head of this pack holds."""
+        self.later = self.head
         if "consistency.json" not in self.files:
             return "The head of the log was the newest when the pack was first made."
         found = object_of(self.pack.read("consistency.json"), "consistency.json")
@@ -676,7 +684,89 @@ class Verifier:
             raise Problem("consistency.json", "the later head is not signed by the log")
         if not extends(old.size, old.root, newer.size, newer.root, path):
             raise Problem("consistency.json", "the later head does not hold what this one holds")
+        self.later = newer
         return f"The log grew to {newer.size} entries and kept all that it held before."
+
+    def check_completeness(self) -> str:
+        """The map that the log signs counts exactly these records for the id that was asked for."""
+        where = "completeness.json"
+        if where not in self.files:
+            return ""
+        found = object_of(self.pack.read(where), where)
+        answer = MapAnswer(found, where)
+        names = {"r": "resourceId", "u": "userId", "uow": "uowId"}
+        asked = {names.get(str(found["kind"]), ""): [found["id"]] if found["kind"] == "r" else found["id"]}
+        if self.manifest["filter"] != asked:
+            raise Problem(where, "it is about something else than what was asked for")
+        covered = Checkpoint(str(found["checkpoint"]).encode("utf-8"), where)
+        if self.later is None or covered.note[0] != self.later.note[0]:
+            raise Problem(where, "it is about another head of the log than the one in this pack")
+        if not any(key.signed(covered.note) for key, _ in self.keys):
+            raise Problem(where, "no key of the log has signed the head that it is about")
+        answer.check(covered, self._keys(covered.origin + "/map"))
+        if found["count"] != answer.count:
+            raise Problem(where, "its count is not the one in the bucket")
+        head = bytes(32)
+        for number in self.numbers:
+            head = hashlib.sha256(b"\2" + head + (number - 1).to_bytes(8, "big")).digest()
+        if (len(self.numbers), head) != (answer.count, answer.chain):
+            raise Problem(where, f"the log counts {answer.count} records of this id, the pack holds others")
+        return f"These are all: of the log's first {covered.size} entries exactly these {answer.count} name the id."
+
+
+class MapAnswer:
+    """What the completeness map answers for one id: the bucket in which its key stands, and the path to the root."""
+
+    def __init__(self, found: dict[str, Any], where: str) -> None:
+        self.found, self.where = found, where
+        self.key = {"r": b"r", "u": b"u", "uow": b"w"}[found["kind"]] + hash_of(found["key"], where, 16)
+        self.count, self.chain = 0, bytes(32)
+
+    def check(self, covered: Checkpoint, keys: list[tuple[Key, dict[str, Any]]]) -> None:
+        """Check the map's note, the key and the path. Raises Problem."""
+        note = note_of(str(self.found["note"]).encode("utf-8"), self.where)
+        lines = note[0].split("\n")
+        if lines[:3] != [covered.origin + "/map", str(covered.size), base64.b64encode(covered.root).decode()]:
+            raise Problem(self.where, "the note of the map is about another head of the log")
+        if len(lines) != 6 or not any(key.signed(note) for key, _ in keys):
+            raise Problem(self.where, "no key of the map has signed its note, or the signature does not fit")
+        self._check_key(from_base64(lines[4], self.where))
+        if self._root() != from_base64(lines[3], self.where):
+            raise Problem(self.where, "the path does not lead to the root of the map")
+
+    def _check_key(self, commitment: bytes) -> None:
+        kind, name = self.found["kind"], str(self.found["id"])
+        if kind == "uow":
+            if name.replace("-", "") != self.found["key"]:
+                raise Problem(self.where, "the key is not that of the unit of work")
+            return
+        secret = hash_of(self.found["indexKey"], self.where)
+        made = hmac.new(secret, kind.encode() + b"\0" + name.encode("utf-8"), "sha256").digest()[:16]
+        if made != self.key[1:] or hashlib.sha256(b"\6" + secret).digest() != commitment:
+            raise Problem(self.where, "the key is not that of the id, or the index key is not the workspace's")
+
+    def _root(self) -> bytes:
+        """The root to which the path leads; notes the count and the chain of the key on the way."""
+        path = [hash_of(each, self.where) for each in self.found["path"]]
+        place, packed, last = self._place(self.key), b"", b""
+        for each in self.found["bucket"]:
+            key = {"r": b"r", "u": b"u", "uow": b"w"}[each["kind"]] + hash_of(each["key"], self.where, 16)
+            head = hash_of(each["head"], self.where)
+            if key <= last or self._place(key) >> (256 - len(path)) != place >> (256 - len(path)) or each["count"] < 1:
+                raise Problem(self.where, "the bucket holds what does not belong in it")
+            packed, last = packed + key + each["count"].to_bytes(8, "big") + head, key
+            if key == self.key:
+                self.count, self.chain = each["count"], head
+        sizes = len(path).to_bytes(2, "big") + (len(packed) // 57).to_bytes(2, "big")
+        found = hashlib.sha256(b"\4" + sizes + packed).digest()
+        for at, sibling in enumerate(path):
+            right = place >> (256 - len(path) + at) & 1
+            found = hashlib.sha256(b"\5" + (sibling + found if right else found + sibling)).digest()
+        return found
+
+    @staticmethod
+    def _place(key: bytes) -> int:
+        return int.from_bytes(hashlib.sha256(b"\3" + key).digest(), "big")
 
 
 def alone(values: dict[str, Any], texts: dict[str, str], note: str) -> str:
