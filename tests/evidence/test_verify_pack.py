@@ -299,7 +299,7 @@ MAP = Signer(LOG.name + "/map", Ed25519PrivateKey.from_private_bytes(bytes([6]) 
 INDEX_KEY = bytes([3]) * 32
 
 
-def answer(*, signer: Signer = MAP, count: int = HEAD, identifier: str = UOW, **instead: Any) -> bytes:
+def answer(*, signer: Signer = MAP, identifier: str = UOW, **instead: Any) -> bytes:
     """The completeness map's answer for the unit of work that all records of the small log belong to."""
     entries = rebuild(ENVELOPES[:HEAD])
     root = tree_root(LEAVES[:HEAD])
