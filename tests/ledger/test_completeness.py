@@ -247,6 +247,44 @@ class TestGet:
         assert (answer.status_code, answer.json()["code"]) == (409, "map_differs")
 
 
+class TestList:
+    async def test_a_list_carries_the_answer(self, client: httpx.AsyncClient, pair: Pair) -> None:
+        await post(client, 30)
+        await post(client, 2, first=7, uowId=UOW)
+        await pair.catch_up()
+        for asked in ({"resourceId": "door-7"}, {"userId": "ann"}, {"uowId": UOW}, {"userId": "nobody"}):
+            found = (await client.get("/api/interactions", params={**asked, "proof": "complete", "limit": 100})).json()
+            alone = (await client.get("/api/log/completeness", params=asked)).json()
+            assert found["completeness"] == alone
+            assert found["completeness"]["count"] == found["pagination"]["total"]
+            numbers = sorted(row["interactionNumber"] for row in found["data"])
+            assert [number - 1 for number in numbers] == found["completeness"]["indices"]
+            plain = (await client.get("/api/interactions", params={**asked, "limit": 100})).json()
+            assert {**plain, "completeness": alone} == found
+
+    @pytest.mark.parametrize(
+        "query",
+        ["", "resourceId=a*", "resourceId=a&resourceId=b", "resourceId=a&userId=b", "userId=b&q=x", "action=OPEN"],
+    )
+    async def test_only_one_id_may_narrow_it(self, client: httpx.AsyncClient, pair: Pair, query: str) -> None:
+        await post(client, 1)
+        await pair.catch_up()
+        answer = await client.get(f"/api/interactions?{query}&proof=complete")
+        assert (answer.status_code, answer.json()["details"][0]["path"]) == (400, "proof")
+        assert (await client.get("/api/interactions?resourceId=a&proof=x")).status_code == 400
+
+    async def test_it_needs_audit_read(
+        self, app: Running, client: httpx.AsyncClient, pair: Pair, workspace: Tenant, make_tenant: MakeTenant
+    ) -> None:
+        await post(client, 1)
+        await pair.catch_up()
+        key = (await make_tenant(("interactions:read",), into=workspace.id)).key
+        async with httpx.AsyncClient(base_url=app.url, headers={"x-api-key": key}) as other:
+            assert (await other.get("/api/interactions?resourceId=door-0")).status_code == 200
+            answer = await other.get("/api/interactions?resourceId=door-0&proof=complete")
+            assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed")
+
+
 class TestStatus:
     async def test_the_lag_is_shown(self, client: httpx.AsyncClient, pair: Pair) -> None:
         found = await status(client)
@@ -283,7 +321,8 @@ class TestFollowing:
         self, client: httpx.AsyncClient, pair: Pair, workspace: Tenant
     ) -> None:
         await post(client, 3)
-        assert await pair.follower.follow(pair.workspace_id) is Progress.DONE
+        assert await pair.follower.follow(pair.workspace_id) is Progress.MORE  # begins
+        assert await pair.follower.follow(pair.workspace_id) is Progress.WAITING
         await pair.catch_up()
         await post(client, 3)
         assert await pair.follower.follow(pair.workspace_id) is Progress.WAITING

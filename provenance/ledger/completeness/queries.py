@@ -48,7 +48,7 @@ SELECT {_STATE}, {_LOG}, b.prefix, b.depth, b.entries, t.prefixes, t.nodes
 
 _OPEN = """
 INSERT INTO completeness_maps (workspace_id, epoch, root, logged_at)
-SELECT workspace_id, epoch, $2, $3 FROM logs WHERE workspace_id = $1 AND size > 0
+SELECT workspace_id, epoch, $2, $3 FROM logs WHERE workspace_id = $1
 ON CONFLICT DO NOTHING
 """
 
@@ -120,7 +120,7 @@ async def standing(tx: ReadTx) -> tuple[MapState | None, LogNow]:
 
 
 async def begin(tx: WriteTx) -> bool:
-    """Give a workspace whose log is signed a map without keys; False when it has one."""
+    """Give a workspace a map without keys; False when it has one."""
     return (await tx.driver_sql(_OPEN, (tx.workspace_id, EMPTY_MAP, tx.now))).rowcount == 1
 
 

@@ -1,12 +1,15 @@
 """Answering for completeness: every signed row that names an id, or that there is none, with its proof."""
 
+from provenance.core.actor import Role, Scope
 from provenance.core.clock import iso_millis
 from provenance.core.db import ReadTx
+from provenance.core.errors import Invalid, NotAllowed
 from provenance.core.keyring import WorkspaceKeys
 from provenance.ledger.completeness import queries
 from provenance.ledger.completeness.errors import MapBehind, MapDiffers, TooManyIndices
 from provenance.ledger.completeness.keys import index_key_of, signer_of
 from provenance.ledger.completeness.schemas import Around, CompletenessStatus, MapState, Subject
+from provenance.ledger.interactions.filters import Filters
 from provenance.proof.completeness import write_completeness
 from provenance.proof.completeness_map import (
     NO_HEAD,
@@ -56,6 +59,28 @@ async def answer(
         Note.parse(state.note),
         Note.parse(state.checkpoint),
     )
+
+
+async def answer_for(tx: ReadTx, keys: WorkspaceKeys, filters: Filters) -> bytes:
+    """Return the answer that goes with a list: about the one id that narrows it. Rows beyond it are not covered yet.
+
+    Raises Invalid when anything but one id narrows the list, NotAllowed for who has no audit:read, and what `answer`
+    raises.
+    """
+    if not tx.actor.may(Scope.AUDIT_READ, Role.EDITOR):
+        raise NotAllowed("A list with proof=complete discloses the index key: that needs the scope audit:read.")
+    return await answer(tx, keys, _only(filters))
+
+
+def _only(filters: Filters) -> Subject:
+    match filters.model_dump(exclude_none=True):
+        case {"resource_id": [identifier], **others} if not others and not identifier.endswith("*"):
+            return Subject("r", identifier)
+        case {"user_id": identifier, **others} if not others:
+            return Subject("u", identifier)
+        case {"uow_id": identifier, **others} if not others:
+            return Subject("uow", identifier)
+    raise Invalid.at("proof", "complete is for lists that exactly one resourceId, userId or uowId narrows")
 
 
 async def status(tx: ReadTx, keys: WorkspaceKeys) -> CompletenessStatus:

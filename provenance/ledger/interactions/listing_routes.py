@@ -12,6 +12,7 @@ from provenance.core.errors import Invalid
 from provenance.core.keyring import WorkspaceKeys
 from provenance.core.pagination import PageRequest
 from provenance.core.routing import Db, Reader, Route, access_of, spend
+from provenance.ledger.completeness import service as completeness
 from provenance.ledger.dependencies import RunningLedger
 from provenance.ledger.interactions import asking, listing
 from provenance.ledger.interactions.asking import Plain
@@ -101,10 +102,19 @@ async def list_interactions(
     asked: PageRequest,
     order: Order = "desc",
     cursor: CursorText = None,
+    proof: Annotated[
+        Literal["complete"] | None,
+        Query(description="complete: with the completeness answer for the one resourceId, userId or uowId."),
+    ] = None,
 ) -> Response:
     """Interactions that satisfy every filter given, newest first."""
     wanted = Asked(asked.page, asked.limit, asked.offset, order == "desc", cursor)
-    return await _answer(actor, db, ledger, keys, Plain(filters, wanted))
+    if proof is None:
+        return await _answer(actor, db, ledger, keys, Plain(filters, wanted))
+    async with db.read(actor) as tx:
+        complete = await completeness.answer_for(tx, keys, filters)
+        body = await listing.page(tx, ledger.catalogues, keys, filters, wanted)
+    return Response(body[:-1] + b',"completeness":' + complete + b"}", media_type="application/json")
 
 
 async def _answer(actor: Actor, db: Database, ledger: Ledger, keys: WorkspaceKeys, plain: Plain) -> Response:
