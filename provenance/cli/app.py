@@ -23,6 +23,7 @@ COMMANDS = {
     "proof": "proof",
     "verify": "verify",
     "evidence": "evidence",
+    "export": "export",
     "log": "log",
     "config": "config",
     "login": "login",

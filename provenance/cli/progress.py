@@ -38,6 +38,12 @@ class Bar:
         if self._shown:
             self._shown.stop()
 
+    def expect(self, total: int | None) -> None:
+        """Show how much there is, once that is known."""
+        self.total = total
+        if self._shown:
+            self._shown.update(self._task, total=total)
+
     def advance_to(self, done: int) -> None:
         """Show that this much is done."""
         if self._shown:

@@ -40,11 +40,23 @@ class SyncTransport:
     @contextmanager
     def pieces(self, request: Request[Any]) -> Iterator[Iterator[bytes]]:
         """Send, and give a 2xx answer's body piece by piece, for answers larger than memory. Raises as `run` does."""
+        with self.answering(request) as response:
+            yield response.iter_bytes()
+
+    @contextmanager
+    def answering(self, request: Request[Any], *, silence: float | None = None) -> Iterator[httpx.Response]:
+        """Send, and give a 2xx answer whose headers are there and whose body is still to come.
+
+        `silence` is how many seconds may pass without a byte, if not the usual. Raises as `run` does.
+        """
+        spelt = _spell(self.settings, request)
+        if silence is not None:
+            spelt["timeout"] = httpx.Timeout(self._http.timeout.connect, read=silence)
         try:
-            with self._http.stream(**_spell(self.settings, request)) as response:
+            with self._http.stream(**spelt) as response:
                 if not response.is_success:
                     response.read()
-                yield successful(response).iter_bytes()
+                yield successful(response)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _no_answer(self.settings, error) from error
 

@@ -96,7 +96,7 @@ async def begin(ledger: Ledger, asking: Asking) -> Opened:
     _refuse_incomplete(asking)
     place = None if asking.query.cursor is None else places.read(asking.keys, asking.digest, asking.query.cursor)
     async with ledger.db.read(asking.actor) as tx:
-        meant = await _meant(tx, ledger, asking)
+        meant = await _meant(tx, ledger, asking, first=place is None or place.after is None)
     async with ledger.db.write(asking.actor) as tx:
         pinned = await _pin(tx, place)
         record(tx, _fact(asking, pinned, meant.total))
@@ -120,15 +120,18 @@ def _refuse_incomplete(asking: Asking) -> None:
         raise Invalid.at("offset", "counts the bytes of a cursor's stream; send its cursor too")
 
 
-async def _meant(tx: ReadTx, ledger: Ledger, asking: Asking) -> _Meant:
-    """Resolve what is asked for. Raises TooManyRecords when that is known to be too much for one document."""
+async def _meant(tx: ReadTx, ledger: Ledger, asking: Asking, *, first: bool) -> _Meant:
+    """Resolve what is asked for; only the ``first`` part of an export can be counted.
+
+    Raises TooManyRecords when there is known to be too much for one document.
+    """
     head = await log.newest_head(tx)
     catalogue = await ledger.catalogues.within(tx)
     chosen = criteria(asking.filters, catalogue)
-    total = await walking.counted(tx, ledger.catalogues, chosen, head.size)
+    total = await walking.counted(tx, ledger.catalogues, chosen, head.size) if first else None
     limit = asking.query.limit
-    if limit is not None:
-        total = limit if total is None else min(total, limit)
+    if limit is not None and total is not None:
+        total = min(total, limit)
     if FORMATS[asking.query.format].document and total is not None and total > DOCUMENT_RECORDS:
         raise too_many(asking.query.format)
     return _Meant(chosen, catalogue.workspace, total)
