@@ -42,6 +42,7 @@ class Faulty:
 
     def __init__(self, url: str, cuts: list[int]) -> None:
         self._to, self._cuts = urlsplit(url), cuts
+        self._travelling: set[asyncio.Task[None] | None] = set()
         self.passed = 0
         self.port = 0
 
@@ -52,6 +53,7 @@ class Faulty:
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.passed += 1
+        self._travelling.add(asyncio.current_task())
         left = self._cuts.pop(0) if self._cuts else sys.maxsize
         onward_reader, onward = await asyncio.open_connection(self._to.hostname, self._to.port)
         try:
@@ -65,6 +67,11 @@ class Faulty:
         finally:
             onward.transport.abort()
             writer.close() if left else writer.transport.abort()
+            await asyncio.sleep(0)
+
+    async def arrived(self) -> None:
+        """Wait for everyone who is on the road."""
+        await asyncio.gather(*[each for each in self._travelling if each])
 
 
 @pytest.fixture
@@ -73,6 +80,7 @@ async def faulty(app: Running) -> AsyncIterator[Faulty]:
     server = await road.open()
     yield road
     server.close()
+    await road.arrived()
 
 
 @pytest.fixture
