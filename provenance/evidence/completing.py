@@ -44,7 +44,7 @@ async def complete(tx: ReadTx, keys: WorkspaceKeys, whose: Subject, found: list[
     answer = await _answer(tx, keys, whose, found[-1])
     numbers = found if answer["indices"] is None else [index + 1 for index in answer["indices"]]
     size = Checkpoint.parse(Note.parse(answer["checkpoint"]).text).size
-    known = (await completeness.status(tx, keys)).verifier_key
+    known = (await completeness.status(tx)).verifier_key
     trusted = [VerifierKey.parse(key.verifier_key) for key in (await log.keys(tx)).keys]
     text = canonical({**answer, "indices": None})
     findings = verify(text, trusted if known is None else [*trusted, VerifierKey.parse(known)])

@@ -18,6 +18,7 @@ from provenance.ledger.completeness import following, tasks
 from provenance.ledger.completeness.following import Follower, Progress
 from provenance.ledger.log.heads import Heads
 from provenance.ledger.log.integrating import Integrator
+from provenance.ledger.log.reopening import rotate_key
 from provenance.ledger.log.tasks import run as run_integrator
 from provenance.proof.completeness import Findings, verify
 from provenance.proof.completeness_map import MapHead, map_root, rebuild
@@ -394,6 +395,24 @@ class TestFollowing:
         assert (found["epoch"], found["origin"]) == (1, old["origin"] + "/e1")
         assert found["mapRoot"] == old["mapRoot"]
         assert (await verified(client, resourceId="door-1")).count == 1
+
+    async def test_the_key_may_be_rotated_by_another_process(
+        self, client: httpx.AsyncClient, second: Running, pair: Pair
+    ) -> None:
+        await post(client, 3)
+        await pair.catch_up()
+        before = (await status(client))["verifierKey"]
+        generation = await second.ledger.keyring.rotate(pair.workspace_id)
+        keys = await second.ledger.keyring.of(pair.workspace_id)
+        async with second.ledger.db.housekeeping(pair.workspace_id) as tx:
+            await rotate_key(tx, keys, generation)
+        await pair.sign()
+        await pair.catch_up()
+        after = (await status(client))["verifierKey"]
+        assert after.split("+")[0] == before.split("+")[0]
+        assert after != before
+        findings = await verified(client, resourceId="log")
+        assert (findings.count, findings.indices) == (1, (3,))
 
     @pytest.mark.parametrize(
         "change",

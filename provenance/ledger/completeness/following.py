@@ -73,6 +73,9 @@ class Follower:
         if claimed is None:
             return Progress.MORE if await queries.begin(tx) else Progress.DONE
         state, now = claimed
+        if not keys.holds(now.key_generation):
+            self._ledger.keyring.forget(tx.workspace_id)  # another process rotated the key: it is read anew
+            return Progress.MORE
         if now.epoch > state.epoch:
             await queries.empty(tx, now.epoch)
             return Progress.MORE
@@ -139,8 +142,9 @@ def _signed(state: MapState, now: LogNow, head: HeadFound, keys: WorkspaceKeys, 
     """The state with a note over its root and the log's head of the same size."""
     assert now.origin is not None, "a log that has a head has its origin"
     text = str(MapHead(now.origin, head.size, head.root, state.root, commitment_of(keys)))
-    note = sign(text, signer_of(keys, now.origin, now.key_generation))
-    return state._replace(note=str(note), checkpoint=head.note, key_generation=now.key_generation, signed_at=at)
+    signer = signer_of(keys, now.origin, now.key_generation)
+    note = str(sign(text, signer))
+    return state._replace(note=note, checkpoint=head.note, verifier_key=str(signer.verifier), signed_at=at)
 
 
 def _added(rows: bytes, first: int) -> tuple[Mapping[bytes, Sequence[int]], list[bytes]]:

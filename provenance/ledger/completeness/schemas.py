@@ -18,7 +18,7 @@ class MapState(NamedTuple):
     root: bytes
     note: str | None
     checkpoint: str | None
-    key_generation: int
+    verifier_key: str | None
     signed_at: int | None
     logged_size: int
     logged_at: int

@@ -7,7 +7,7 @@ from provenance.core.errors import Invalid, NotAllowed
 from provenance.core.keyring import WorkspaceKeys
 from provenance.ledger.completeness import queries
 from provenance.ledger.completeness.errors import MapBehind, MapDiffers, TooManyIndices
-from provenance.ledger.completeness.keys import index_key_of, signer_of
+from provenance.ledger.completeness.keys import index_key_of
 from provenance.ledger.completeness.schemas import Around, CompletenessStatus, MapState, Subject
 from provenance.ledger.interactions.filters import Filters
 from provenance.proof.completeness import write_completeness
@@ -15,7 +15,6 @@ from provenance.proof.completeness_map import (
     NO_HEAD,
     VALUE_BYTES,
     Entry,
-    MapHead,
     bucket_hash,
     extended,
     map_key,
@@ -83,7 +82,7 @@ def _only(filters: Filters) -> Subject:
     raise Invalid.at("proof", "complete is for lists that exactly one resourceId, userId or uowId narrows")
 
 
-async def status(tx: ReadTx, keys: WorkspaceKeys) -> CompletenessStatus:
+async def status(tx: ReadTx) -> CompletenessStatus:
     """Return how far the map is."""
     found, size = await queries.standing(tx), await queries.last_number(tx)
     state, log = found
@@ -99,7 +98,7 @@ async def status(tx: ReadTx, keys: WorkspaceKeys) -> CompletenessStatus:
         map_root=None if signed is None else signed.root.hex(),
         signed_at=None if signed is None or signed.signed_at is None else iso_millis(signed.signed_at),
         note=None if signed is None else signed.note,
-        verifier_key=None if signed is None else _verifier(keys, signed),
+        verifier_key=None if signed is None else signed.verifier_key,
     )
 
 
@@ -138,12 +137,6 @@ async def _indices(tx: ReadTx, subject: Subject, key: bytes, state: MapState, en
     if len(indices) != count or extended(NO_HEAD, indices) != head:
         raise _differs()
     return indices
-
-
-def _verifier(keys: WorkspaceKeys, state: MapState) -> str:
-    assert state.note is not None, "asked of signed maps only"
-    origin = MapHead.parse(Note.parse(state.note).text).origin
-    return str(signer_of(keys, origin, state.key_generation).verifier)
 
 
 def _differs() -> MapDiffers:

@@ -13,7 +13,7 @@ completeness_maps = Table(
     Column("root", LargeBinary, nullable=False, comment="32 bytes: of the buckets as they are stored"),
     Column("note", Text, comment="signs this very root; null while the map catches up between two signed heads"),
     Column("checkpoint", Text, comment="the log's signed head of this size"),
-    Column("key_generation", Integer, nullable=False, server_default="1"),
+    Column("verifier_key", Text, comment="of the key that signed the note"),
     Column("signed_at", BigInteger, comment="nanoseconds since the epoch"),
     Column("logged_size", BigInteger, nullable=False, server_default="0", comment="size of the root logged last"),
     Column("logged_at", BigInteger, nullable=False, comment="nanoseconds since the epoch; at first when it began"),
