@@ -187,6 +187,21 @@ class TestErasing:
         await erased(app, admin, userId="bob")
         assert (await client.get("/api/interaction-fields?resourceType=ORDER")).json()["data"] == []
 
+    async def test_exports_live_with_erased_rows(
+        self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant, tmp_path: Path
+    ) -> None:
+        await post(client, *[row(n, "ada" if n % 2 else "bob") for n in range(6)])
+        await erased(app, admin, userId="ada")
+        await integrated(app, workspace, tmp_path)
+        for kind in ("ndjson", "csv"):
+            answer = await client.get("/api/export", params={"format": kind, "resourceType": "ORDER"})
+            assert answer.status_code == 200, answer.text
+            assert ("secret of bob" in answer.text, "ada" in answer.text) == (True, False)
+        asked = {"format": "ndjson", "resourceType": "ORDER", "proofs": "inline"}
+        exported = await client.get("/api/export", params=asked)
+        assert exported.status_code == 200, exported.text
+        assert exported.text.count('"erased":{"at"') == 3
+
     async def test_fields_not_counted_yet_are_not_uncounted(
         self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant
     ) -> None:

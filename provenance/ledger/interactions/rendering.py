@@ -15,38 +15,34 @@ from provenance.ledger.catalogue.cache import Catalogue
 from provenance.ledger.entry import Columns
 from provenance.ledger.tables import interactions
 
-_CONTENT = (
-    "CASE WHEN {0}.content IS NOT NULL THEN {0}.content ELSE ("
+_REFERENCE = (
+    "CASE WHEN {0}.content IS NOT NULL THEN {0}.external_reference ELSE ("
     "SELECT e.shown FROM erasure_ranges AS r JOIN erasures AS e ON e.workspace_id = r.workspace_id "
     "AND e.id = r.erasure_id WHERE r.workspace_id = {0}.workspace_id AND r.first <= {0}.number "
     "AND r.last >= {0}.number ORDER BY r.first DESC LIMIT 1) END"
 )
+_reference = literal_column(_REFERENCE.format("interactions"), Text()).label("external_reference")
 
 SELECTED: list[ColumnElement[Any]] = [
     interactions.c.number,
-    *[
-        literal_column(_CONTENT.format("interactions"), Text()).label(name)
-        if name == "content"
-        else interactions.c[name]
-        for name in Columns._fields
-    ],
+    *[_reference if name == "external_reference" else interactions.c[name] for name in Columns._fields],
 ]
 """What a statement selects so that its rows can be rendered: the number, then the columns of an entry.
 
-The content of an erased row reads ``{"erased": {at, by, reason, certificate}}``: only for such a row does the
-database look for its erasure.
+An erased row has no content, and where its external reference was ``{"erased": {at, by, reason, certificate}}``: only
+for such a row does the database look for its erasure.
 """
 
 
 def selected_of(row: str) -> str:
     """Return what `SELECTED` selects in SQL's own words, of a table that goes by the name ``row``."""
     columns = [f"{row}.number", *[f"{row}.{name}" for name in Columns._fields]]
-    columns[columns.index(f"{row}.content")] = f"{_CONTENT.format(row)} AS content"
+    place = columns.index(f"{row}.external_reference")
+    columns[place] = f"{_REFERENCE.format(row)} AS external_reference"
     return ", ".join(columns)
 
 
 _NULL = msgspec.Raw(b"null")
-_ABSENT = msgspec.Raw(b"")
 
 
 class _Content(msgspec.Struct, rename="camel"):
@@ -59,7 +55,6 @@ class _Content(msgspec.Struct, rename="camel"):
     links: msgspec.Raw = _NULL
     ip: msgspec.Raw = _NULL
     user_agent: msgspec.Raw = _NULL
-    erased: msgspec.Raw = _ABSENT
 
 
 _decode_content = msgspec.json.Decoder(_Content).decode
@@ -115,9 +110,14 @@ def render(number: int, row: Columns, catalogue: Catalogue, *, masked: bool = Fa
             content.ip,
             b',"userAgent":',
             content.user_agent,
-            b"}" if content.erased is _ABSENT else b',"erased":' + bytes(content.erased) + b"}",
+            b"}" if row.content is not None or masked else _erased(row),
         )
     )
+
+
+def _erased(row: Columns) -> bytes:
+    """Return the end of an erased row: what `SELECTED` has where its external reference was, if it knows."""
+    return b"}" if row.external_reference is None else b"," + row.external_reference[1:].encode()
 
 
 def render_record(record: Any, catalogue: Catalogue, *, sees_platform: bool) -> bytes:

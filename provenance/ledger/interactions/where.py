@@ -42,7 +42,7 @@ FIELDS: dict[str, Field] = {
     ),
     "resourceId": Field(lambda row, _: row.resource_id, hidden=True),
     "userId": Field(lambda row, _: row.user_id, hidden=True),
-    "externalReference": Field(lambda row, _: row.external_reference, hidden=True),
+    "externalReference": Field(lambda row, _: None if row.content is None else row.external_reference, hidden=True),
     "interactionNumber": Field(lambda row, _: row.number),
     "interactionId": Field(lambda row, _: str(row.id)),
     "uowId": Field(lambda row, _: str(row.uow_id)),
