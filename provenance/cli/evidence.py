@@ -18,6 +18,9 @@ Words = list[str] | None
 PATIENCE = 10.0
 """Seconds that are waited until the log has signed the newest of the records."""
 
+MAKING = 600.0
+"""Seconds that are waited for the first byte of a pack: one of 100,000 records takes half a minute to write."""
+
 
 def register(app: typer.Typer) -> None:
     """Add `evidence` to the command line."""
@@ -85,13 +88,14 @@ def _save(client: "Client", evidence_id: str, output: Path) -> str:
     """Download the pack piece by piece into a file that takes its place when it is whole; return its SHA-256."""
     from provenance_client.api.request import Request
 
+    request: Any = Request("GET", f"/evidence/{evidence_id}/download")
     draft, digest = output.with_name(f".{output.name}.part"), sha256()
     try:
         with (
             draft.open("wb") as file,
-            client.transport.pieces(Request("GET", f"/evidence/{evidence_id}/download")) as got,
+            client.transport.answering(request, silence=MAKING) as answer,
         ):
-            for piece in got:
+            for piece in answer.iter_bytes():
                 digest.update(piece)
                 file.write(piece)
         draft.replace(output)

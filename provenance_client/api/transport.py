@@ -38,12 +38,6 @@ class SyncTransport:
         return successful(self._send(request)).content
 
     @contextmanager
-    def pieces(self, request: Request[Any]) -> Iterator[Iterator[bytes]]:
-        """Send, and give a 2xx answer's body piece by piece, for answers larger than memory. Raises as `run` does."""
-        with self.answering(request) as response:
-            yield response.iter_bytes()
-
-    @contextmanager
     def answering(self, request: Request[Any], *, silence: float | None = None) -> Iterator[httpx.Response]:
         """Send, and give a 2xx answer whose headers are there and whose body is still to come.
 
