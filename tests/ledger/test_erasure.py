@@ -23,11 +23,13 @@ from provenance.ledger.erasure.retention import service as retention
 from provenance.ledger.erasure.schemas import taken
 from provenance.ledger.log.heads import Heads
 from provenance.ledger.log.integrating import Integrator
+from provenance.ledger.self_audit import service as self_audit
 from provenance.proof.certificates import open_certificate
 from provenance.proof.json_proof import verify_json_proof
 from provenance.proof.notes import Note, VerifierKey
 from tests.conftest import MakeTenant, Running, Tenant
 from tests.identity.conftest import identity_of, new_email
+from tests.ledger.test_completeness import Pair, verified
 from tests.ledger.test_fields import discovered
 
 BEFORE = 1
@@ -233,6 +235,21 @@ class TestErasing:
         assert [n for first, last in certificate.ranges for n in range(first, last + 1)] == expected
         assert certificate.selector_hash == found["selector"]["hash"]
         assert certificate.id == found["erasureId"]
+
+    async def test_completeness_still_holds_and_the_audit_finds_nothing(
+        self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant, tmp_path: Path
+    ) -> None:
+        pair = Pair(app, tmp_path, workspace)
+        await post(client, *[row(n, "ada" if n % 2 else "bob") for n in range(40)])
+        await pair.catch_up()
+        before = [await verified(client, userId=user) for user in ("ada", "bob", "eve")]
+        await erased(app, admin, userId="ada")
+        await pair.catch_up()
+        after = [await verified(client, userId=user) for user in ("ada", "bob", "eve")]
+        assert [each.count for each in after] == [each.count for each in before] == [20, 20, 0]
+        heads = Heads(tmp_path)
+        heads.load()
+        assert await self_audit.whole_pass(app.ledger, heads, id_of(workspace)) == []
 
     async def test_it_is_recorded_with_counts_and_ranges(
         self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant
