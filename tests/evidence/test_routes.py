@@ -16,6 +16,7 @@ from provenance.core.db import asyncpg_dsn
 from provenance.ledger.interactions.filters import Filters
 from provenance.ledger.log.heads import Heads
 from provenance.ledger.log.integrating import Integrator
+from provenance.ledger.log.reopening import rotate_key
 from provenance.proof.json_proof import verify_json_proof
 from provenance.proof.notes import VerifierKey
 from provenance.proof.standalone import verify_pack
@@ -78,6 +79,24 @@ class TestCreate:
         assert "grew to 405" in outcome.findings[-2].sentence
         assert "exactly these 5 name the id" in outcome.findings[-1].sentence
         assert json.loads(read(pack, "manifest.json"))["treeSize"] == 5
+
+    async def test_the_first_key_is_enough_after_the_log_took_another(
+        self, app: Running, client: httpx.AsyncClient, sign: Sign, workspace_id: uuid.UUID
+    ) -> None:
+        await post(client, 3)
+        await sign()
+        first, before = await key_of(client), await pack_of(client)
+        generation = await app.ledger.keyring.rotate(workspace_id)
+        async with app.ledger.db.housekeeping(workspace_id) as tx:
+            await rotate_key(tx, await app.ledger.keyring.within(tx), generation)
+        assert await pack_of(client) == before
+        await post(client, 3)
+        await sign()
+        after = await pack_of(client)
+        assert await key_of(client) != first
+        outcome = outcome_of(after, first)
+        assert outcome.proven, [finding.shown() for finding in outcome.findings]
+        assert (outcome.trusted, outcome.signer) == (True, await key_of(client))
 
     async def test_more_rows_that_match_are_other_evidence(self, client: httpx.AsyncClient, sign: Sign) -> None:
         await post(client, 2)
