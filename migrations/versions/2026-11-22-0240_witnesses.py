@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.Column("verifier_key", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False, comment="nanoseconds since the epoch"),
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_witnesses")),
-        sa.UniqueConstraint("workspace_id", "name", name=op.f("uq_witnesses_workspace_id_name")),
+        sa.UniqueConstraint("workspace_id", "url", name=op.f("uq_witnesses_workspace_id_url")),
     )
     op.create_table(
         "witness_rounds",

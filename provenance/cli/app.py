@@ -28,6 +28,7 @@ COMMANDS = {
     "erase": "erasure",
     "hold": "erasure",
     "retention": "erasure",
+    "witness": "witness",
     "config": "config",
     "login": "login",
     "logout": "login",

@@ -52,10 +52,8 @@ OF_ITS_OWN = {
     "identity/tickets": set[str](),
     "identity/totp": {"dependencies"},
     "workspace": set[str](),
-    "evidence": {"container", "packing", "report", "sealed", "selecting"},
-    "audit": {"denials", "reading", "rendering"},
     "evidence": {"completing", "container", "packing", "report", "sealed", "selecting"},
-    "audit": {"reading", "rendering"},
+    "audit": {"denials", "reading", "rendering"},
 }  # fmt: skip
 """Files of a feature besides the usual ones: the ledger's subject has another shape (lane, feed, filters)."""
 NOT_FEATURES = {"core", "proof", "expressions", "postgres", "cli", "up"}

@@ -30,6 +30,8 @@ from provenance.proof.cosignatures import verify_cosignatures
 from provenance.proof.leaf import leaf_hash
 from provenance.proof.merkle import EMPTY_ROOT, consistency_proof, tree_root
 from provenance.proof.notes import COSIGNATURE_V1, Note, Signer, VerifierKey, sign
+from provenance.proof.policy import Policy
+from provenance.proof.proof_file import ProofFile
 from tests.conftest import Running, Tenant, fresh_database, make_tenant_of, running
 from tests.ledger.test_log import id_of, post, status
 
@@ -98,7 +100,7 @@ async def witness_key(server: Running) -> VerifierKey:
 
 
 async def incidents(server: Running, origin: str) -> list[str]:
-    """The kinds of incidents that the installation has recorded of a log it witnesses, oldest first."""
+    """The kinds of incidents that the installation has recorded of a log it witnesses, early first."""
     connection = await asyncpg.connect(asyncpg_dsn(server.ledger.db.url))
     rows = await connection.fetch(
         "SELECT content::jsonb -> 'interaction' ->> 'kind' AS kind FROM interactions AS i "
@@ -408,6 +410,26 @@ class TestTwoInstallations:
         found = await status(mine.client)
         assert (found["integratedSize"], found["cosignedSize"]) == (331, 321)
 
+    async def test_a_proof_satisfies_a_policy_with_a_quorum(self, mine: Witnessed, other: Running) -> None:
+        row = (await mine.client.get("/api/interactions?limit=1")).json()["data"][0]
+        early = (await mine.client.get("/api/interactions?limit=1&resourceId=door-7")).json()["data"][0]
+        path = f"/api/interactions/{early['interactionId']}/proof?cosigned=true"
+        assert (await mine.client.get(path)).json()["code"] == "not_cosigned"
+        await mine.round()
+        await mine.grow(10, first=300)
+        key = (await mine.client.get("/api/log/key")).text.strip()
+        stranger = Signer("stranger.example/w", Ed25519PrivateKey.generate(), COSIGNATURE_V1).verifier
+        lines = f"log {key}\nwitness other {await witness_key(other)}\nwitness stranger {stranger}\n"
+        proof = ProofFile.parse((await mine.client.get(path)).text)
+        envelope = (await mine.client.get(path, headers={"accept": "application/json"})).json()["envelope"]
+        checkpoint = proof.verify(leaf_hash(envelope.encode()), [VerifierKey.parse(key)])
+        assert checkpoint.size == 300
+        for quorum, met in (("any", True), ("all", False), ("1", True), ("2", False)):
+            policy = Policy.parse(f"{lines}group both {quorum} other stranger\nquorum both\n")
+            assert policy.is_met(policy.witnessed_by(proof.note)) is met
+        newest = await mine.client.get(f"/api/interactions/{row['interactionId']}/proof?cosigned=true")
+        assert newest.json()["code"] == "not_integrated"  # no witness has seen it yet
+
     async def test_a_log_is_shown_once_a_minute_and_by_one_process(self, mine: Witnessed, egress: Egress) -> None:
         ours = [Rounds(mine.server.ledger, egress) for _ in range(3)]
         results = await asyncio.gather(*(each.round(mine.workspace_id) for each in ours))
@@ -577,10 +599,10 @@ class TestSetUp:
             made = await service.add(tx, "http://w.example/witness/", str(ours))
             assert made.url == "http://w.example/witness"
             with pytest.raises(service.WitnessExists):
-                await service.add(tx, "http://w2.example", str(ours))
-            await service.remove(tx, made.name)
+                await service.add(tx, "http://w.example/witness", str(ours))
+            await service.remove(tx, made.url)
             with pytest.raises(service.NoSuchWitness):
-                await service.remove(tx, made.name)
+                await service.remove(tx, made.url)
             with pytest.raises(service.NoSuchWitness):
                 await service.distrust(tx, "nobody.example")
 

@@ -13,6 +13,7 @@ from provenance.ledger.dependencies import RunningLedger
 from provenance.ledger.log import reopening, service
 from provenance.ledger.log.errors import NoSuchLog
 from provenance.ledger.log.schemas import Consistency, LogKeys, LogSettings, LogStatus
+from provenance.ledger.witness import service as witnessing
 
 router = APIRouter(route_class=Route, tags=["log"])
 
@@ -133,10 +134,18 @@ async def rotate_key(actor: Admin, db: Db, ledger: RunningLedger) -> LogKeys:
         }
     },
 )
-async def proof(interaction_id: str, request: Request, actor: Reader, db: Db, ledger: RunningLedger) -> Response:
+async def proof(
+    interaction_id: str,
+    request: Request,
+    actor: Reader,
+    db: Db,
+    ledger: RunningLedger,
+    cosigned: Annotated[bool, Query(description="Against the newest head that a witness has signed.")] = False,
+) -> Response:
     """The proof of one interaction against the newest signed head."""
     async with db.read(actor) as tx:
-        proven = await service.prove(tx, ledger.catalogues, parse_uuid(interaction_id))
+        head = await witnessing.newest_cosigned(tx) if cosigned else None
+        proven = await service.prove(tx, ledger.catalogues, parse_uuid(interaction_id), head=head)
     if "application/json" not in request.headers.get("accept", ""):
         return Response(proven.proof_file, media_type="text/plain", headers=FRESH)
     service.refuse_masked(proven.row, sees_platform=actor.reads_platform_rows)

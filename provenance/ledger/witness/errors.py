@@ -10,13 +10,13 @@ class NotAWitnessKey(Invalid):
 
 
 class WitnessExists(Conflict):
-    """A witness of this name is asked already."""
+    """The witness at this URL is asked already."""
 
     code = "witness_exists"
 
 
 class NoSuchWitness(NotFound):
-    """No witness of this name is asked, or no log of this origin is witnessed."""
+    """No witness is asked at this URL, or no log of this origin is witnessed."""
 
     code = "no_such_witness"
 

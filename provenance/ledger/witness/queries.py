@@ -91,7 +91,7 @@ async def cosigned(tx: ReadTx) -> tuple[int, int] | None:
 
 
 async def add(tx: WriteTx, witness: Witness) -> bool:
-    """Ask this witness from now on; False when one of its name is asked already."""
+    """Ask this witness from now on; False when one at its URL is asked already."""
     put = insert(witnesses).values(workspace_id=tx.workspace_id, created_at=tx.now, **witness._asdict())
     return (await tx.execute(put.on_conflict_do_nothing())).rowcount == 1
 
@@ -103,11 +103,14 @@ async def listed(tx: ReadTx) -> list[Witness]:
     return [Witness._make(row) for row in await tx.execute(mine.order_by(witnesses.c.created_at))]
 
 
-async def remove(tx: WriteTx, name: str) -> uuid.UUID | None:
-    """Ask a witness no longer; None when there was none of the name."""
-    gone = delete(witnesses).where(witnesses.c.workspace_id == tx.workspace_id, witnesses.c.name == name)
-    found: uuid.UUID | None = (await tx.execute(gone.returning(witnesses.c.id))).scalar_one_or_none()
-    return found
+async def remove(tx: WriteTx, url: str) -> str | None:
+    """Ask the witness at a URL no longer; return its name, or None when none was asked there."""
+    gone = delete(witnesses).where(witnesses.c.workspace_id == tx.workspace_id, witnesses.c.url == url)
+    row = (await tx.execute(gone.returning(witnesses.c.id, witnesses.c.name))).first()
+    if row is None:
+        return None
+    await tx.driver_sql("DELETE FROM witness_answers WHERE witness_id = $1", (row.id,))  # of every log it was shown
+    return str(row.name)
 
 
 async def witnessed(tx: ReadTx, origin: str) -> Witnessed | None:

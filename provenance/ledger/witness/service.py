@@ -19,16 +19,17 @@ async def add(tx: WriteTx, url: str, verifier_key: str) -> Witness:
     key = _key(verifier_key, COSIGNATURE_V1)
     witness = Witness(new_uuid(), key.name, url.rstrip("/"), str(key))
     if not await queries.add(tx, witness):
-        raise WitnessExists(f"A witness named {key.name} is asked already.")
+        raise WitnessExists(f"The witness at {witness.url} is asked already.")
     record(tx, _fact("ADDED", key.name, {"url": witness.url, "verifierKey": witness.verifier_key}))
     return witness
 
 
-async def remove(tx: WriteTx, name: str) -> None:
-    """Show nothing to a witness any more; its cosignatures stay. Raises NoSuchWitness."""
-    if await queries.remove(tx, name) is None:
-        raise NoSuchWitness(f"No witness named {name} is asked.")
-    record(tx, _fact("REMOVED", name, {}))
+async def remove(tx: WriteTx, url: str) -> None:
+    """Show nothing to the witness at a URL any more; its cosignatures stay. Raises NoSuchWitness."""
+    name = await queries.remove(tx, url.rstrip("/"))
+    if name is None:
+        raise NoSuchWitness(f"No witness is asked at {url}.")
+    record(tx, _fact("REMOVED", name, {"url": url.rstrip("/")}))
 
 
 async def trust(tx: WriteTx, origin: str, verifier_key: str) -> None:

@@ -25,7 +25,7 @@ witnesses = Table(
     Column("verifier_key", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False, comment="nanoseconds since the epoch"),
     PrimaryKeyConstraint("workspace_id", "id"),
-    UniqueConstraint("workspace_id", "name"),
+    UniqueConstraint("workspace_id", "url"),
 )
 
 witness_rounds = Table(

@@ -10,7 +10,7 @@ import structlog
 from provenance.core.egress import Egress
 from provenance.core.errors import Unavailable
 from provenance.ledger.service import Ledger
-from provenance.ledger.witness import queries
+from provenance.ledger.witness import cosigning, queries
 from provenance.ledger.witness.asking import Rounds
 
 LOOK_SECONDS = 2.0
@@ -25,9 +25,13 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     """Ask until ``stop`` is set. Several workers share the logs: a round is claimed by one of them."""
     egress = Egress(ledger.settings.egress_allow)
     rounds = Rounds(ledger, egress)
+    named = False
     try:
         while not stop.is_set():
             try:
+                if not named:  # before a command does, which may not know the installation's name
+                    await cosigning.verifier_key(ledger)
+                    named = True
                 more = await _look(ledger, rounds)
                 await _pause(stop, 0 if more else LOOK_SECONDS)
             except Unavailable:
