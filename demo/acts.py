@@ -37,6 +37,23 @@ ACTS = (
         ((Kind.ENVELOPE, 7, 7),),
     ),
     Act(
+        "a row's content is destroyed without an erasure",
+        """UPDATE interactions SET content = NULL, salt = NULL, resource_id = NULL, user_id = NULL
+           WHERE workspace_id = $1 AND number = 20""",
+        ((Kind.GONE, 20, 20),),
+    ),
+    Act(
+        "an erasure is invented for it",
+        """UPDATE interactions SET content = NULL, salt = NULL, resource_id = NULL, user_id = NULL
+           WHERE workspace_id = $1 AND number = 20;
+           INSERT INTO erasures (workspace_id, id, kind, status, selector, reason, requested_by, requested_at, upto,
+                                 shown, certificate)
+           VALUES ($1, '00000000-0000-4000-8000-000000000001', 'erasure', 'finished', 'userId', 'r', 'b', 0, 700, '',
+                   'no certificate');
+           INSERT INTO erasure_ranges VALUES ($1, 20, 20, '00000000-0000-4000-8000-000000000001')""",
+        ((Kind.GONE, 20, 20),),
+    ),
+    Act(
         "a row's envelope is edited",
         "UPDATE interactions SET recorded_by = 'someone' WHERE workspace_id = $1 AND number = 300",
         ((Kind.ENVELOPE, 300, 300),),

@@ -7,6 +7,7 @@ from sqlalchemy import func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from provenance.core.db import ReadTx, WriteTx
+from provenance.ledger.erasure.tables import erasure_ranges, erasures
 from provenance.ledger.log.tables import logs
 from provenance.ledger.self_audit.schemas import Finding, Progress
 from provenance.ledger.self_audit.tables import ledger_incidents, self_audits
@@ -37,6 +38,22 @@ async def add_incident(tx: WriteTx, found: Finding) -> bool:
         found_at=tx.now,
     )
     return (await tx.execute(put.on_conflict_do_nothing())).rowcount == 1
+
+
+async def erasures_over(tx: ReadTx, first: int, last: int) -> list[Any]:
+    """Return what was erased between two numbers: first, last, the erasure's status and its certificate."""
+    columns = (erasure_ranges.c.first, erasure_ranges.c.last, erasures.c.status, erasures.c.certificate)
+    here = (erasures.c.workspace_id == erasure_ranges.c.workspace_id) & (erasures.c.id == erasure_ranges.c.erasure_id)
+    found = (
+        select(*columns)
+        .join(erasures, here)
+        .where(
+            erasure_ranges.c.workspace_id == tx.workspace_id,
+            erasure_ranges.c.first <= last,
+            erasure_ranges.c.last >= first,
+        )
+    )
+    return list((await tx.execute(found)).all())
 
 
 _ORDER = [ledger_incidents.c.found_at, ledger_incidents.c.first_number, ledger_incidents.c.kind]

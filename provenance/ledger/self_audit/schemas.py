@@ -14,6 +14,7 @@ class Kind(StrEnum):
     ENVELOPE = "envelope_changed"
     CONTENT = "content_changed"
     COLUMNS = "columns_changed"
+    GONE = "content_missing"
     MISSING = "rows_missing"
     TREE = "tree_changed"
     HEAD = "head_changed"
@@ -27,6 +28,7 @@ _SENTENCES = {
     Kind.ENVELOPE: "{rows} not what was signed at this place.",
     Kind.CONTENT: "The content of {rows} not what was committed to.",
     Kind.COLUMNS: "The ids under which {rows} found are not those of the content.",
+    Kind.GONE: "{rows} without content, and no signed erasure certificate says why.",
     Kind.MISSING: "{rows} missing.",
     Kind.TREE: "The stored hashes over {rows} not what was signed.",
     Kind.HEAD: "A signed head does not fit {rows}.",

@@ -13,6 +13,7 @@ from provenance.core.db import Database, ReadTx
 from provenance.core.keyring import WorkspaceKeys
 from provenance.ledger.catalogue.cache import Catalogue
 from provenance.ledger.entry import INDEX_PURPOSE
+from provenance.ledger.erasure.schemas import Status
 from provenance.ledger.interactions.cursors import BadCursor
 from provenance.ledger.log import queries as log_queries
 from provenance.ledger.log.heads import Heads
@@ -24,6 +25,9 @@ from provenance.ledger.self_audit.growth import Growth, Stretch
 from provenance.ledger.self_audit.rows import check, check_time
 from provenance.ledger.self_audit.schemas import Finding, Incident, Incidents, Kind, Progress, joined
 from provenance.ledger.service import Ledger, record
+from provenance.proof.certificates import open_certificate
+from provenance.proof.notes import Note, UnverifiedNote, VerifierKey
+from provenance.proof.strict import Malformed
 from provenance.proof.tiles import WIDTH, completed
 
 ROWS_AT_ONCE = 4 * WIDTH
@@ -50,9 +54,12 @@ async def step(ledger: Ledger, heads: Heads, workspace_id: uuid.UUID) -> Step:
             ledger.keyring.forget(workspace_id)
             keys = await ledger.keyring.within(tx)
         stretch = await _next(tx, state, heads.of(workspace_id))
+        gone = await _gone(tx, stretch, keys)
         catalogue = await ledger.catalogues.within(tx)
     growth = Growth(stretch, [signer_of(keys, state.origin or "", each + 1).verifier for each in _generations(state)])
-    findings = joined([*_rows(stretch, catalogue, keys), *growth.findings, *_older(state, heads.of(workspace_id))])
+    findings = joined(
+        [*gone, *_rows(stretch, catalogue, keys), *growth.findings, *_older(state, heads.of(workspace_id))]
+    )
     done = stretch.upto == state.size or growth.broken
     async with ledger.db.housekeeping(workspace_id) as tx:
         for found in findings:
@@ -141,6 +148,27 @@ def _rows(stretch: Stretch, catalogue: Catalogue, keys: WorkspaceKeys) -> Iterat
         yield from check(number, row, signed, catalogue, index_mac)
         yield from check_time(number, row.recorded_at, before)
         before = row.recorded_at
+
+
+async def _gone(tx: ReadTx, stretch: Stretch, keys: WorkspaceKeys) -> list[Finding]:
+    """Return the rows without content that no erasure accounts for: one under way, or one with a signed certificate."""
+    empty = [number for number, row in stretch.rows.items() if row.content is None]
+    if not empty:
+        return []
+    known = [signer_of(keys, each.origin, each.generation).verifier for each in await log_queries.keys(tx)]
+    accounted: set[int] = set()
+    for first, last, status, certificate in await queries.erasures_over(tx, empty[0], empty[-1]):
+        if status != Status.FINISHED.value or _certified(certificate, known, first, last):
+            accounted.update(range(first, last + 1))
+    return [Finding(Kind.GONE, number, number) for number in empty if number not in accounted]
+
+
+def _certified(note: str | None, known: list[VerifierKey], first: int, last: int) -> bool:
+    try:
+        certificate = open_certificate(Note.parse(note or ""), known)
+    except (Malformed, UnverifiedNote):
+        return False
+    return any(begin <= first and last <= end for begin, end in certificate.ranges)
 
 
 def _older(state: LogState, known: Head | None) -> Iterator[Finding]:
