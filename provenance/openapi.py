@@ -177,7 +177,7 @@ def _complete(operation: dict[str, Any], route: APIRoute) -> None:
         responses.pop("422", None)
     if access is not None:
         operation["security"] = [{"bearer": []}] if access.people_only else [{"apiKey": []}, {"bearer": []}]
-        if not access.people_only:
+        if access.scope is not None:
             operation["x-scope"] = access.scope.value
         operation["x-role"] = access.role.name.lower()
     guarded = access is not None or "security" in operation

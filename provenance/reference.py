@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from provenance.audit.service import words_of
 from provenance.core.errors import Problem
+from provenance.core.permissions import NOBODY, ONE_SCOPE_KEYS, PEOPLE, Verdict, verdict
 from provenance.core.routing import access_of
 from provenance.core.settings import Settings
 from provenance.main import create_app
@@ -39,6 +40,7 @@ SAID = {
     "item_too_large": "An item of a batch is over 256 KiB.",
     "lone_surrogate": "A text holds half a surrogate pair, which is no character.",
     "missing_field": "A required field is not there. Of `action` and `actionId` and their like one is enough.",
+    "missing_role": "The person is signed in, but their role here is lower than the one this operation needs.",
     "missing_scope": "The API key is valid but lacks the scope that this operation needs.",
     "mnemonic_mismatch": "A mnemonic and an id were given for the same field and name different words.",
     "nul_character": "A text holds U+0000, which can't be stored.",
@@ -140,21 +142,25 @@ def errors_document(codes: Iterable[Code]) -> str:
 
 
 def permissions_document() -> str:
-    """List every route with the scope and the role that open it."""
+    """List every route with what each kind of caller is answered: the columns are nobody, the roles, the keys."""
     app = create_app(Settings(database_url="postgresql://nobody@localhost/nothing")).framework
     rows = []
     for route in declared_routes(app):
         access = access_of(route.dependant)
+        people = [verdict(access, caller).value for caller in (NOBODY, *PEOPLE)]
+        keys = [caller for caller in ONE_SCOPE_KEYS if verdict(access, caller) is Verdict.PASS]
+        key = "pass" if access is None else " ".join(f"`{scope.value}`" for key in keys for scope in key.scopes or ())
         for method in sorted(route.methods or ()):
-            scope = "open" if access is None else "people only" if access.people_only else f"`{access.scope.value}`"
-            needs = (scope, "open" if access is None else access.role.name.lower())
-            rows.append((f"`{method} {route.path_format}`", f"`{route.operation_id}`", *needs))
+            rows.append((f"`{method} {route.path_format}`", f"`{route.operation_id}`", *people, key or "403"))
     return _page(
         "Permissions",
-        "An API key needs the scope, a person the role or a higher one (viewer, editor, admin); no key passes where it "
-        "says people only. `queue.push` is open here because it takes the queue's own token instead of a key, and "
-        "the routes of `/auth` that are open ask for a password, a passkey or a token in their body.",
-        _table(("Route", "Operation", "Scope", "Role"), rows),
+        "What a call is answered, before anything else of it is looked at: 401 without a valid credential, 403 when "
+        "the person's role or the key's scope is not enough, else it may pass. The last column names the scope that "
+        "a key needs, 403 where no key passes. A credential that is unknown, revoked or has run out, or whose session "
+        "has ended, is nobody's. The group `approvers` opens no route: it counts where an approval is decided. A "
+        "credential of another workspace acts in its own, where the ids of this one are 404. Routes that pass "
+        "nobody take a credential of their own: a token or signature, or a password or passkey in the body.",
+        _table(("Route", "Operation", "Nobody", "Viewer", "Editor", "Admin", "Key"), rows),
     )
 
 

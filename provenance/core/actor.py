@@ -63,8 +63,8 @@ class Actor:
     session: uuid.UUID | None = None
     signed_in_at: int = 0
 
-    def may(self, scope: Scope, role: Role) -> bool:
-        """Tell whether a key with this scope, or a person of at least this role, may pass."""
+    def may(self, scope: Scope | None, role: Role) -> bool:
+        """Tell whether a key with this scope (None: no key), or a person of at least this role, may pass."""
         return scope in self.scopes or (self.role is not None and self.role >= role)
 
     @property

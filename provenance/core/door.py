@@ -41,11 +41,15 @@ GUARD_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may call a route: a key with the scope, or a person of at least the role."""
+    """Who may call a route: a key with the scope, or a person of at least the role. No scope: people only."""
 
-    scope: Scope
+    scope: Scope | None
     role: Role
-    people_only: bool = False
+
+    @property
+    def people_only(self) -> bool:
+        """Whether no key passes, whatever its scopes."""
+        return self.scope is None
 
 
 class Authenticate(Protocol):
@@ -111,13 +115,28 @@ async def admit(exchange: Exchange, access: Access, authenticate: Authenticate) 
     actor = await authenticate(exchange.headers)
     if actor is None:
         sent = b"x-api-key" in exchange.headers or b"authorization" in exchange.headers
-        raise NotAuthenticated("The credential is not valid." if sent else "Send an API key in the x-api-key header.")
+        raise NotAuthenticated(_NOT_VALID if sent else _NOT_SENT)
     exchange.actor = actor
-    if access.people_only and actor.role is None:
-        raise NotAllowed("This needs a person who is signed in; an API key can't do it.", code="people_only")
     if not actor.may(access.scope, access.role):
-        raise NotAllowed(f"This needs the scope {access.scope.value}.", code="missing_scope")
+        raise _refusal(actor, access)
     return actor
+
+
+_NOT_SENT = "Send an API key as x-api-key, or an access token as Authorization: Bearer."
+_NOT_VALID = (
+    "The credential is not valid. An API key (x-api-key) may be revoked; an access token "
+    "(Authorization: Bearer) may have run out, or its session ended."
+)
+
+
+def _refusal(actor: Actor, access: Access) -> NotAllowed:
+    """Say what this caller lacks."""
+    if actor.role is not None:
+        needed, own = access.role.name.lower(), actor.role.name.lower()
+        return NotAllowed(f"This needs the role {needed}; yours is {own}.", code="missing_role")
+    if access.scope is None:
+        return NotAllowed("This needs a person who is signed in; an API key can't do it.", code="people_only")
+    return NotAllowed(f"This needs the scope {access.scope.value}.", code="missing_scope")
 
 
 class ClientGone(Exception):

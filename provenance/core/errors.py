@@ -72,6 +72,9 @@ class NotAuthenticated(Problem):
     code = "not_authenticated"
     title = "Authentication failed"
 
+    def __init__(self, detail: str | None = None, *, code: str | None = None) -> None:
+        super().__init__(detail, code=code, headers={"WWW-Authenticate": 'Bearer realm="provenance"'})
+
 
 class NotAllowed(Problem):
     """A valid credential that lacks the scope or role (403)."""

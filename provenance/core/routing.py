@@ -43,9 +43,12 @@ class Require:
         return exchange.actor
 
 
-def require(scope: Scope, role: Role, *, people_only: bool = False) -> DependsMarker:
-    """Declare who may call a route: a key with the scope, or a person of at least the role."""
-    return Depends(Require(Access(scope, role, people_only)))  # type: ignore[no-any-return]
+def require(scope: Scope | None, role: Role, *, people_only: bool = False) -> DependsMarker:
+    """Declare who may call a route: a key with the scope, or a person of at least the role.
+
+    No scope, or ``people_only``: no key passes.
+    """
+    return Depends(Require(Access(None if people_only else scope, role)))  # type: ignore[no-any-return]
 
 
 async def database(request: Request) -> Database:

@@ -3,7 +3,7 @@
 from fastapi import Depends, Request
 from fastapi.params import Depends as DependsMarker
 
-from provenance.core.actor import Actor, Role, Scope
+from provenance.core.actor import Actor, Role
 from provenance.core.clock import NANOS, now_ns
 from provenance.core.door import Access
 from provenance.core.routing import Require
@@ -14,8 +14,8 @@ class RequirePerson(Require):
     """A person of at least a role who is signed in, and recently where the act is a sensitive one."""
 
     def __init__(self, role: Role, *, fresh: bool) -> None:
-        """Take the least role and whether the sign-in must be fresh. No key has a scope for what only people do."""
-        super().__init__(Access(Scope.AUDIT_READ, role, people_only=True))
+        """Take the least role and whether the sign-in must be fresh."""
+        super().__init__(Access(None, role))
         self.fresh = fresh
 
     async def __call__(self, request: Request) -> Actor:

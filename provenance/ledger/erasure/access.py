@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from provenance.core.actor import Actor, Role, Scope
+from provenance.core.actor import Actor, Role
 from provenance.core.routing import require
 
-Admin = Annotated[Actor, require(Scope.INTERACTIONS_WRITE, Role.ADMIN, people_only=True)]
+Admin = Annotated[Actor, require(None, Role.ADMIN)]
