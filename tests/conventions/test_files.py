@@ -54,8 +54,6 @@ OF_ITS_OWN = {
     "workspace": set[str](),
     "evidence": {"completing", "container", "packing", "report", "sealed", "selecting"},
     "audit": {"denials", "reading", "rendering"},
-    "audit": {"denials", "reading", "rendering"},
-    "evidence": {"completing", "container", "packing", "report", "sealed", "selecting"},
 }  # fmt: skip
 """Files of a feature besides the usual ones: the ledger's subject has another shape (lane, feed, filters)."""
 NOT_FEATURES = {"core", "proof", "expressions", "postgres", "cli", "up"}
