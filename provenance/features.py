@@ -75,8 +75,8 @@ TABLES = (
     "provenance.evidence.tables",
 )
 
-TASKS = ("provenance.ledger.fields.tasks",)
-"""Modules whose ``@on`` handlers the worker feeds."""
+TASKS = ("provenance.ledger.fields.tasks", "provenance.evidence.tasks")
+"""Modules that listen: ``@on`` handlers that the worker feeds, and what features forget when content is erased."""
 
 LOOPS = (
     "provenance.ledger.log.tasks",

@@ -20,7 +20,7 @@ from provenance.core.keyring import Keyring, load_master_key
 from provenance.core.limits import Limiter
 from provenance.core.routing import Route, install_error_rendering
 from provenance.core.settings import Settings
-from provenance.features import ROUTES
+from provenance.features import ROUTES, load_tasks
 from provenance.identity.running import Identity
 from provenance.ledger.erasure.reapplying import reapply
 from provenance.ledger.interactions import hot
@@ -38,6 +38,7 @@ def create_app(settings: Settings) -> Door:
     ``settings.database_url`` must be set: the commands resolve the embedded server's address before.
     """
     assert settings.database_url is not None, "the command line resolves the database before it serves"
+    load_tasks()  # an erasure that is applied again after a restore asks them what to forget
     ledger = Ledger(settings, settings.database_url)
     identity = Identity(settings, ledger)
     authenticate = identity.authenticate

@@ -12,6 +12,7 @@ from provenance.core.db import Database
 from provenance.core.ids import decode
 from provenance.core.keyring import Keyring, load_master_key
 from provenance.core.settings import Settings
+from provenance.features import load_tasks
 from provenance.ledger.erasure.reapplying import reapply
 from provenance.ledger.log import queries
 from provenance.ledger.log.heads import Heads
@@ -34,6 +35,7 @@ def erase_again(database_url: str, data_dir: Path) -> int:
 async def _erase_again(database_url: str, data_dir: Path) -> int:
     db = Database(database_url, pool_size=2)
     try:
+        load_tasks()
         return await reapply(db, data_dir)
     finally:
         await db.close()

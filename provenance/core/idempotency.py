@@ -130,6 +130,17 @@ def without_shown_once(body: bytes) -> bytes:
     return msgspec.json.encode({**kept, "shownOnce": True})
 
 
+async def forget_answers(tx: WriteTx) -> None:
+    """Empty the answers kept in the transaction's workspace, for what they hold may be what is being erased.
+
+    The keys stay: a repeat still has no second effect, and is answered without a body.
+    """
+    mine = update(idempotency_keys).where(
+        idempotency_keys.c.workspace_id == tx.workspace_id, idempotency_keys.c.answer.is_not(None)
+    )
+    await tx.execute(mine.values(answer=b"{}"))
+
+
 async def forget_old(db: Database) -> bool:
     """Throw away a thousand answers that are over their time; tell whether there may be more."""
     async with db.housekeeping() as tx:

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, any_, func, literal, select
+from sqlalchemy import ARRAY, BigInteger, any_, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from provenance.core.db import ReadTx, WriteTx
@@ -20,6 +20,12 @@ _COLUMNS = [interactions.c[name] for name in Columns._fields]
 async def add(tx: WriteTx, **values: Any) -> None:
     """Keep a new piece of evidence."""
     await tx.execute(insert(evidence_packs).values(workspace_id=tx.workspace_id, **values))
+
+
+async def delete_citing(tx: WriteTx, numbers: Sequence[int]) -> None:
+    """Delete the evidence that cites any of these rows."""
+    cites = evidence_packs.c.numbers.bool_op("&&")(literal(list(numbers), ARRAY(BigInteger)))
+    await tx.execute(delete(evidence_packs).where(evidence_packs.c.workspace_id == tx.workspace_id, cites))
 
 
 async def with_digest(tx: ReadTx, digest: bytes) -> Cited | None:

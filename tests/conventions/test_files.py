@@ -26,7 +26,9 @@ OF_ITS_OWN = {
     "ledger/export/formats": {
         "cloudevents", "contract", "csv_rows", "dsse", "in_toto", "ndjson", "ocsf", "ocsf_classes", "w3c_prov",
     },
-    "ledger/erasure": {"access", "cleaning", "destroying", "journal", "reapplying", "selecting", "working"},
+    "ledger/erasure": {
+        "access", "cleaning", "destroying", "forgetting", "journal", "reapplying", "selecting", "working",
+    },
     "ledger/erasure/holds": set[str](),
     "ledger/erasure/retention": set[str](),
     "ledger/feed": {"agenda", "handing", "handlers", "hints", "running"},

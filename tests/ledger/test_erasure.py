@@ -204,6 +204,31 @@ class TestErasing:
         assert exported.status_code == 200, exported.text
         assert exported.text.count('"erased":{"at"') == 3
 
+    async def test_evidence_and_kept_answers_forget_them_too(
+        self,
+        app: Running,
+        client: httpx.AsyncClient,
+        admin: httpx.AsyncClient,
+        workspace: Tenant,
+        sql: Any,
+        tmp_path: Path,
+    ) -> None:
+        await post(client, row(1, "ada"), row(2, "bob"))
+        await integrated(app, workspace, tmp_path)
+        for name in ("ada", "bob"):
+            body = {"filters": {"userId": name}, "completeness": False}
+            answer = await client.post("/api/evidence", json=body, headers={"Idempotency-Key": name})
+            assert answer.status_code == 201, answer.text
+        await erased(app, admin, userId="ada")
+        packs = [
+            each["asked"]
+            for each in await sql.fetch("SELECT asked FROM evidence_packs WHERE workspace_id = $1", id_of(workspace))
+        ]
+        assert len(packs) == 1
+        assert "bob" in packs[0]
+        kept = await sql.fetch("SELECT answer FROM idempotency_keys WHERE workspace_id = $1", id_of(workspace))
+        assert [each["answer"] for each in kept] == [b"{}", b"{}"]
+
     async def test_fields_not_counted_yet_are_not_uncounted(
         self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant
     ) -> None:

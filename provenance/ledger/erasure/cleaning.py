@@ -20,12 +20,14 @@ from sqlalchemy.engine import make_url
 
 from provenance.core.db import SESSION_SETTINGS, asyncpg_dsn
 from provenance.core.settings import Settings
+from provenance.ledger.erasure.forgetting import registered
 from provenance.postgres.passwords import FILE as PASSWORD_FILE
 from provenance.postgres.passwords import passwords_of
 from provenance.postgres.place import cluster_folder
 from provenance.proof.certificates import Step
 
-TABLES = ("interactions", "interaction_keys", "interaction_related", "interaction_fields")
+TABLES = ("interactions", "interaction_keys", "interaction_related", "interaction_fields", "idempotency_keys")
+"""The tables of the ledger, and of below, with traces of content; those of features are in `forgetting`."""
 NAMING_INDEXES = {
     "interactions": ("ix_interactions_resource", "ix_interactions_user", "ix_interactions_external"),
     "interaction_related": ("pk_interaction_related",),
@@ -105,7 +107,7 @@ async def _outlive_readers(owner: Connection) -> None:
 
 async def _tables(owner: Connection, most: int) -> Step:
     large = []
-    for table in TABLES:
+    for table in (*TABLES, *sorted({each.table for each in registered})):
         size = await owner.fetchval("SELECT pg_total_relation_size($1::text::regclass)", table)
         if size <= most:
             await _locked(owner, f"VACUUM (FULL, ANALYZE) {table}")

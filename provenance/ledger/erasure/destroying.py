@@ -7,7 +7,9 @@ from pathlib import Path
 import msgspec
 
 from provenance.core.db import WriteTx
+from provenance.core.idempotency import forget_answers
 from provenance.ledger.erasure import journal, queries
+from provenance.ledger.erasure.forgetting import registered
 from provenance.ledger.erasure.schemas import Job, Row, taken
 from provenance.ledger.fields.queries import Seen
 from provenance.ledger.fields.walking import Fields
@@ -48,6 +50,9 @@ async def destroy(tx: WriteTx, job: Job, numbers: Sequence[int], *, folder: Path
     if seen:
         await queries.uncount(tx, seen)
     await queries.add_ranges(tx, job.id, ranges)
+    await forget_answers(tx)
+    for each in registered:
+        await each.forget(tx, [row.number for row in rows])
     return len(rows)
 
 
