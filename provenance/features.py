@@ -40,6 +40,14 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/api/erasures": ("provenance.ledger.erasure.routes",),
     "/api/legal-holds": ("provenance.ledger.erasure.holds.routes",),
     "/api/retention-policies": ("provenance.ledger.erasure.retention.routes",),
+    "/workspace": (
+        "provenance.workspace.routes",
+        "provenance.workspace.environments.routes",
+        "provenance.identity.switching.routes",
+        "provenance.identity.members.routes",
+        "provenance.identity.api_keys.routes",
+    ),
+    "/workspaces": ("provenance.identity.switching.routes",),
     "/platform/queue": ("provenance.ledger.queue.routes",),
     "/auth": (
         "provenance.identity.sessions.routes",
@@ -64,6 +72,7 @@ TABLES = (
     "provenance.ledger.witness.tables",
     "provenance.ledger.erasure.tables",
     "provenance.workspace.tables",
+    "provenance.workspace.environments.tables",
     "provenance.identity.tables",
     "provenance.identity.sessions.tables",
     "provenance.identity.guessing.tables",
@@ -72,6 +81,7 @@ TABLES = (
     "provenance.identity.passkeys.tables",
     "provenance.identity.oidc.tables",
     "provenance.identity.device.tables",
+    "provenance.identity.members.tables",
     "provenance.evidence.tables",
 )
 

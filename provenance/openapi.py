@@ -177,8 +177,8 @@ def _complete(operation: dict[str, Any], route: APIRoute) -> None:
         responses.pop("422", None)
     if access is not None:
         operation["security"] = [{"bearer": []}] if access.people_only else [{"apiKey": []}, {"bearer": []}]
-        if access.scope is not None:
-            operation["x-scope"] = access.scope.value
+        if not access.people_only:
+            operation["x-scope"] = "any" if access.scope is None else access.scope.value
         operation["x-role"] = access.role.name.lower()
     guarded = access is not None or "security" in operation
     for status in (*(("401", "403") if guarded else ()), "400", "404", "409", "413", "503"):

@@ -32,6 +32,7 @@ _NOTE = "<!-- Written by `make docs` from the code. -->\n"
 _ERRORS_BLOCK = re.compile(r'(<script type="application/json" id="errors">).*?(</script>)', re.DOTALL)
 
 SAID = {
+    "address_not_allowed": "The API key is valid but may not be used from this address.",
     "bad_gzip": "The body is no complete gzip stream.",
     "duplicate_key": "An object of the body holds the same key twice.",
     "internal_error": "The server failed. The request id finds the cause in its log.",
@@ -149,17 +150,20 @@ def permissions_document() -> str:
         access = access_of(route.dependant)
         people = [verdict(access, caller).value for caller in (NOBODY, *PEOPLE)]
         keys = [caller for caller in ONE_SCOPE_KEYS if verdict(access, caller) is Verdict.PASS]
-        key = "pass" if access is None else " ".join(f"`{scope.value}`" for key in keys for scope in key.scopes or ())
+        key = " ".join(f"`{scope.value}`" for key in keys for scope in key.scopes or ())
+        if access is None or access.any_key:
+            key = "pass"
         for method in sorted(route.methods or ()):
             rows.append((f"`{method} {route.path_format}`", f"`{route.operation_id}`", *people, key or "403"))
     return _page(
         "Permissions",
         "What a call is answered, before anything else of it is looked at: 401 without a valid credential, 403 when "
         "the person's role or the key's scope is not enough, else it may pass. The last column names the scope that "
-        "a key needs, 403 where no key passes. A credential that is unknown, revoked or has run out, or whose session "
-        "has ended, is nobody's. The group `approvers` opens no route: it counts where an approval is decided. A "
-        "credential of another workspace acts in its own, where the ids of this one are 404. Routes that pass "
-        "nobody take a credential of their own: a token or signature, or a password or passkey in the body.",
+        "a key needs, 403 where no key passes, pass where any does. A credential that is unknown, revoked or has run "
+        "out, or whose session has ended, is nobody's. The group `approvers` opens no route: it counts where an "
+        "approval is decided. A credential of another workspace acts in its own, where the ids of this one are 404. "
+        "Routes that pass nobody take a credential of their own: a token or signature, or a password or passkey in "
+        "the body.",
         _table(("Route", "Operation", "Nobody", "Viewer", "Editor", "Admin", "Key"), rows),
     )
 

@@ -1,6 +1,6 @@
 """Recording with typed events: ``audit.record(tx, event, …)`` wraps the ledger's primitive.
 
-An event's name is its row's words: ``api_key.created`` is recorded as API_KEY / CREATED (DESIGN section 5).
+An event's name is its row's words: ``apikey.created`` is recorded as APIKEY / CREATED (DESIGN section 5).
 """
 
 import uuid
@@ -16,10 +16,37 @@ from provenance.ledger.service import record as record_fact
 __all__ = ["Risk", "record", "words_of"]
 
 
+_DOMAINS = {
+    "apikey": "auth",
+    "audit": "workspace",
+    "audit_digest": "workspace",
+    "authz": "auth",
+    "billing": "workspace",
+    "datastore": "workspace",
+    "environment": "workspace",
+    "grant": "approval",
+    "mcp": "gateway",
+    "model_integration": "workspace",
+    "notifications": "workspace",
+    "object": "workspace",
+    "person": "member",
+    "policy": "gateway",
+    "skill": "agent",
+    "webhook": "auth",
+}
+"""Domains of events whose first word is none."""
+
+
 def words_of(event: str) -> tuple[str, str]:
     """Return the resource type and the action of an event's name."""
     subject, _, verb = event.partition(".")
     return subject.upper(), verb.upper()
+
+
+def domain_of(event: str) -> str:
+    """Return the domain of an event, one of the eleven of spec/automation.md, 11.3 and the ledger's own."""
+    subject = event.partition(".")[0]
+    return _DOMAINS.get(subject, subject)
 
 
 def record(
@@ -43,7 +70,7 @@ def record(
         risk=risk,
         outcome=outcome,
         user_id=user_id,
-        domain=resource_type.lower(),
+        domain=domain_of(event),
         workspace_id=workspace_id,
     )
     record_fact(tx, fact)

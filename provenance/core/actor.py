@@ -3,6 +3,9 @@
 import uuid
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+
+Network = IPv4Network | IPv6Network
 
 
 class Scope(StrEnum):
@@ -49,7 +52,9 @@ class Actor:
 
     ``id`` is what the ledger keeps as ``recordedBy``: a key's or a person's id, never a name or an address.
     Of a person also the groups (such as ``approvers``), the session, and when its password, passkey or identity
-    provider was last asked for, in nanoseconds since the epoch: ``identity.access.person(fresh=True)`` reads that.
+    provider was last asked for, in nanoseconds since the epoch: ``identity.access.person(fresh=True)`` reads that, and
+    how many minutes the workspace calls fresh (None: the installation's setting).
+    ``networks`` are those that a key may be used from; None, as for nearly all, is from anywhere.
     """
 
     kind: Kind
@@ -62,10 +67,24 @@ class Actor:
     person: uuid.UUID | None = None
     session: uuid.UUID | None = None
     signed_in_at: int = 0
+    fresh_login_minutes: int | None = None
+    networks: tuple[Network, ...] | None = None
 
     def may(self, scope: Scope | None, role: Role) -> bool:
         """Tell whether a key with this scope (None: no key), or a person of at least this role, may pass."""
         return scope in self.scopes or (self.role is not None and self.role >= role)
+
+    def may_come_from(self, address: str | None) -> bool:
+        """Tell whether a request may come from this client's address; one without an address only from anywhere."""
+        if self.networks is None:
+            return True
+        try:
+            found = ip_address(address or "")
+        except ValueError:
+            return False
+        if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+            found = found.ipv4_mapped
+        return any(found in network for network in self.networks)
 
     @property
     def reads_platform_rows(self) -> bool:

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import structlog
 from starlette.middleware.gzip import GZipMiddleware
 
-from provenance.core.actor import Actor, Role, Scope
+from provenance.core.actor import Actor, Kind, Role, Scope
 from provenance.core.errors import NotAllowed, NotAuthenticated, Problem, TooLarge
 from provenance.core.ids import new_request_id
 from provenance.core.metrics import REQUESTS
@@ -41,15 +41,16 @@ GUARD_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may call a route: a key with the scope, or a person of at least the role. No scope: people only."""
+    """Who may call a route: a key with the scope, or any key, or none; or a person of the role or above."""
 
     scope: Scope | None
     role: Role
+    any_key: bool = False
 
     @property
     def people_only(self) -> bool:
         """Whether no key passes, whatever its scopes."""
-        return self.scope is None
+        return self.scope is None and not self.any_key
 
 
 class Authenticate(Protocol):
@@ -110,14 +111,17 @@ _FORBIDDEN = 403
 async def admit(exchange: Exchange, access: Access, authenticate: Authenticate) -> Actor:
     """Return who is calling when they may pass.
 
-    Raises NotAuthenticated without a valid credential, and NotAllowed when it lacks the scope or role.
+    Raises NotAuthenticated without a valid credential, and NotAllowed when it lacks the scope or role, or is a key
+    that may not be used from this address.
     """
     actor = await authenticate(exchange.headers)
     if actor is None:
         sent = b"x-api-key" in exchange.headers or b"authorization" in exchange.headers
         raise NotAuthenticated(_NOT_VALID if sent else _NOT_SENT)
     exchange.actor = actor
-    if not actor.may(access.scope, access.role):
+    if actor.networks is not None and not actor.may_come_from(exchange.client_ip):
+        raise NotAllowed("This API key may not be used from this address.", code="address_not_allowed")
+    if not actor.may(access.scope, access.role) and not (access.any_key and actor.kind is Kind.KEY):
         raise _refusal(actor, access)
     return actor
 

@@ -32,7 +32,9 @@ from provenance.core.errors import Conflict, Invalid
 
 LASTS_NS = 24 * 3600 * NANOS
 MAX_LENGTH = 255
-SHOWN_ONCE = frozenset({"key", "secret", "token", "accessToken", "refreshToken", "recoveryCodes", "password"})
+SHOWN_ONCE = frozenset(
+    {"key", "secret", "token", "accessToken", "refreshToken", "recoveryCodes", "password", "acceptUrl"}
+)
 """Members of an answer that are one-time values: no copy of them is kept anywhere."""
 OWN_WAY = ("/api/interactions", "/platform/queue", "/auth", "/witness")
 """Paths with a way of their own to tell a repeat, or whose answers are credentials as a whole."""

@@ -42,5 +42,5 @@ def verdict(access: Access | None, caller: Caller) -> Verdict:
     if caller.role is not None:
         return Verdict.PASS if caller.role >= access.role else Verdict.DENIED
     if caller.scopes is not None:
-        return Verdict.PASS if access.scope in caller.scopes else Verdict.DENIED
+        return Verdict.PASS if access.any_key or access.scope in caller.scopes else Verdict.DENIED
     return Verdict.UNKNOWN

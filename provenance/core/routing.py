@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Depends as DependsMarker
@@ -19,6 +19,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from provenance.core.actor import Actor, Role, Scope
+from provenance.core.cursors import MAX_LENGTH, MAX_LIMIT
 from provenance.core.db import ON_WRITE, Database
 from provenance.core.door import Access, Exchange, admit
 from provenance.core.errors import Detail, Invalid, MethodNotAllowed, NotFound, Problem
@@ -51,6 +52,11 @@ def require(scope: Scope | None, role: Role, *, people_only: bool = False) -> De
     return Depends(Require(Access(None if people_only else scope, role)))  # type: ignore[no-any-return]
 
 
+def require_any_key(role: Role) -> DependsMarker:
+    """Declare a route that every key of the workspace may call, whatever its scopes, or a person of the role."""
+    return Depends(Require(Access(None, role, any_key=True)))  # type: ignore[no-any-return]
+
+
 async def database(request: Request) -> Database:
     """Return the database of the running application."""
     found: Database = request.app.state.db
@@ -65,6 +71,9 @@ async def exchange_of(request: Request) -> Exchange:
 
 Db = Annotated[Database, Depends(database)]
 Incoming = Annotated[Exchange, Depends(exchange_of)]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Items a page, 50 by default.")]
+Cursor = Annotated[str | None, Query(max_length=MAX_LENGTH, description="nextCursor of the page before.")]
+"""What a list by key is asked with (spec/automation.md, 2.2)."""
 Reader = Annotated[Actor, require(Scope.INTERACTIONS_READ, Role.VIEWER)]
 Writer = Annotated[Actor, require(Scope.INTERACTIONS_WRITE, Role.EDITOR)]
 

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable
+from ipaddress import ip_network
 from typing import Any
 
 from sqlalchemy import Select, delete, select, update
@@ -111,8 +112,10 @@ async def memberships_of(tx: ReadTx, person_id: uuid.UUID) -> list[Membership]:
     ]
 
 
-async def insert_key(tx: WriteTx, key: ApiKey, *, name: str, scopes: Iterable[str], created_by: str) -> None:
-    """Insert an API key of the transaction's workspace."""
+async def insert_key(
+    tx: WriteTx, key: ApiKey, *, name: str, scopes: Iterable[str], created_by: str, **columns: Any
+) -> None:
+    """Insert an API key of the transaction's workspace; ``columns`` are further ones of the table."""
     await tx.execute(
         insert(api_keys).values(
             workspace_id=tx.workspace_id,
@@ -122,14 +125,22 @@ async def insert_key(tx: WriteTx, key: ApiKey, *, name: str, scopes: Iterable[st
             scopes=sorted(scopes),
             created_at=tx.now,
             created_by=created_by,
+            **columns,
         )
     )
 
 
 async def key_by_id(tx: ReadTx, key_id: str) -> StoredKey | None:
     """Return a key by its public id, whatever its workspace: the key itself names none."""
-    columns = (api_keys.c.workspace_id, api_keys.c.secret_digest, api_keys.c.scopes, api_keys.c.revoked_at)
-    row = (await tx.execute(select(*columns).where(api_keys.c.id == key_id))).first()
+    row = (await tx.execute(select(api_keys).where(api_keys.c.id == key_id))).first()
     if row is None:
         return None
-    return StoredKey(key_id, row.workspace_id, row.secret_digest, frozenset(row.scopes), row.revoked_at is not None)
+    return StoredKey(
+        key_id,
+        row.workspace_id,
+        row.secret_digest,
+        frozenset(row.scopes),
+        row.revoked_at is not None,
+        row.expires_at,
+        None if row.networks is None else tuple(ip_network(each) for each in row.networks),
+    )

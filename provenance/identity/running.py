@@ -13,6 +13,7 @@ from provenance.core.keyring import WorkspaceKeys
 from provenance.core.settings import Settings
 from provenance.identity.access.epoch import Epoch
 from provenance.identity.access.service import Authenticate, JwtResolver, KeyResolver
+from provenance.identity.api_keys.stamping import LastUsed
 from provenance.identity.mail import Mailer
 from provenance.identity.oidc.provider import Provider
 from provenance.identity.schemas import nobody
@@ -81,6 +82,7 @@ class Identity:
         self.authenticate = Authenticate(
             KeyResolver(ledger.db, self.epoch), JwtResolver(ledger.db, self.epoch, self.signing)
         )
+        self.last_used = LastUsed(ledger.db, self.authenticate.keys.memory)
         self.passwords = Passwords()
         self.provider = Provider(settings)
         self.mail = Mailer(settings.smtp_url, settings.mail_from)
@@ -99,9 +101,11 @@ class Identity:
         await self.signing.start(self.keys, self.settings.public_url or self.settings.instance_name)
         await asyncio.to_thread(self.passwords.warm)
         self.epoch.start()
+        self.last_used.start()
 
     async def stop(self) -> None:
         """Finish what is being mailed; stop."""
+        await self.last_used.stop()
         await self.mail.stop()
         await self.epoch.stop()
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from provenance.core.actor import Actor, Kind, Role
+from provenance.core.actor import Actor, Kind, Network, Role
 from provenance.core.ids import encode, random_letters
 from provenance.identity.errors import WeakKey
 
@@ -21,8 +21,8 @@ class IdentityEvent(StrEnum):
     """What can happen to people and keys."""
 
     PERSON_CREATED = "person.created"
-    KEY_CREATED = "api_key.created"
-    KEY_REVOKED = "api_key.revoked"
+    KEY_CREATED = "apikey.created"
+    KEY_REVOKED = "apikey.revoked"
 
 
 class AuthEvent(StrEnum):
@@ -41,6 +41,9 @@ class MemberEvent(StrEnum):
 
     INVITED = "member.invited"
     JOINED = "member.joined"
+    ROLE_CHANGED = "member.role_changed"
+    REMOVED = "member.removed"
+    ERASED = "member.erased"
 
 
 class Wire(BaseModel):
@@ -106,6 +109,8 @@ class StoredKey:
     digest: bytes = field(repr=False)
     scopes: frozenset[str]
     revoked: bool
+    expires_at: int | None
+    networks: tuple[Network, ...] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,9 @@ api_keys = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("created_by", Text, nullable=False),
     Column("revoked_at", BigInteger),
+    Column("expires_at", BigInteger, comment="null: never"),
+    Column("networks", ARRAY(Text), comment="where it may be used from; null: anywhere"),
+    Column("last_used_at", BigInteger, comment="to the minute"),
     PrimaryKeyConstraint("workspace_id", "id"),
     UniqueConstraint("id"),
 )

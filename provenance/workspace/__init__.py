@@ -1,1 +1,4 @@
-"""Workspaces: the tenants that own everything. Owns `workspaces`; listens to no event."""
+"""Workspaces: the tenants that own everything, their settings and environments.
+
+Owns `workspaces` and `environments`; listens to no event.
+"""

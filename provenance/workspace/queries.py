@@ -1,8 +1,9 @@
 """Every statement on the workspaces."""
 
 import uuid
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from provenance.core.db import ReadTx, WriteTx
@@ -10,11 +11,30 @@ from provenance.workspace.schemas import Workspace
 from provenance.workspace.tables import workspaces
 
 
-async def insert_workspace(tx: WriteTx, *, slug: str, name: str, instance: bool) -> None:
-    """Insert the transaction's workspace."""
-    await tx.execute(
-        insert(workspaces).values(id=tx.workspace_id, slug=slug, name=name, instance=instance, created_at=tx.now)
-    )
+async def insert_workspace(tx: WriteTx, **columns: Any) -> bool:
+    """Insert the transaction's workspace; tell whether its slug was free."""
+    row = insert(workspaces).values(id=tx.workspace_id, created_at=tx.now, **columns)
+    return (await tx.execute(row.on_conflict_do_nothing(index_elements=["slug"]))).rowcount == 1
+
+
+async def row_of(tx: ReadTx) -> Any:
+    """Return the row of the transaction's workspace."""
+    return (await tx.execute(select(workspaces).where(workspaces.c.id == tx.workspace_id))).one()
+
+
+async def lock(tx: WriteTx) -> Any:
+    """Lock the transaction's workspace against other changes of its settings, members and environments; return it.
+
+    Rows of other tables may still refer to it meanwhile.
+    """
+    query = select(workspaces).where(workspaces.c.id == tx.workspace_id).with_for_update(key_share=True)
+    return (await tx.execute(query)).one()
+
+
+async def set_columns(tx: WriteTx, **columns: Any) -> None:
+    """Change columns of the transaction's workspace, and note by whom and when."""
+    changed = {**columns, "updated_at": tx.now, "updated_by": tx.actor.id}
+    await tx.execute(update(workspaces).where(workspaces.c.id == tx.workspace_id).values(**changed))
 
 
 async def instance_workspace(tx: ReadTx) -> uuid.UUID | None:

@@ -32,7 +32,7 @@ class TestDenials:
         events = await denied(client, 2)
         by_object = {event["objectId"]: event for event in events}
         event = by_object["GET /audit"]
-        assert (event["outcome"], event["risk"], event["domain"]) == ("denied", "high", "authz")
+        assert (event["outcome"], event["risk"], event["domain"]) == ("denied", "high", "auth")
         assert event["detail"] == {
             "method": "GET", "route": "/audit", "path": "/audit", "reason": "missing_scope", "count": 1,
         }  # fmt: skip

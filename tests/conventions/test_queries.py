@@ -17,6 +17,7 @@ WIDE = {
     "identity/queries.py:key_by_id": "a key names no workspace; it is found by its own id and tells its workspace",
     "ledger/log/queries.py:published": "outsiders name an origin; it tells whose log it is, and what they may see",
     "identity/queries.py:memberships_of": "a person's places, in whatever workspaces they are",
+    "identity/members/queries.py:places_of": "a person is erased with every place they have",
     "identity/queries.py:end_memberships": "an erased person is erased everywhere",
     "ledger/log/queries.py:halted_or_not": "an operator reopens the logs of an installation after a restore",
     "ledger/self_audit/queries.py:count_incidents": "a figure of the installation's metrics",

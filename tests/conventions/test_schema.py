@@ -24,6 +24,7 @@ OF_THE_INSTALLATION = {
     "workspaces": "the workspaces themselves",
     "people": "a person may belong to several workspaces",
     "person_keys": "of people",
+    "person_erasures": "of people",
     "sessions": "of people, who may switch the workspace",
     "refresh_tokens": "of sessions",
     "tickets": "of people, and of those who are nobody yet",

@@ -23,6 +23,9 @@ from provenance.identity import service as people
 from provenance.identity.running import Identity
 from provenance.identity.sessions.schemas import Method, Proof
 from tests.conftest import Running, Tenant, running
+from tests.identity.people import admin, make_as
+
+__all__ = ["admin", "make_as"]
 
 PASSWORD = "correct horse battery"
 

@@ -157,7 +157,7 @@ class TestLeaves:
         async with app.ledger.db.housekeeping() as tx:
             instance = (await tx.driver_sql("SELECT id FROM workspaces WHERE instance")).scalar_one()
         rows = await check(app, Tenant(ids.encode("ws", instance), ""))
-        assert {row["type_word"] for row in rows} >= {"WORKSPACE", "PERSON", "API_KEY"}
+        assert {row["type_word"] for row in rows} >= {"WORKSPACE", "PERSON", "APIKEY"}
 
     async def test_times_are_kept_to_the_nanosecond(
         self, client: httpx.AsyncClient, app: Running, workspace: Tenant

@@ -1,11 +1,11 @@
 """Workspaces: each with an empty ledger that starts at 1, its making told to the installation's own."""
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from provenance.core import ids
 from provenance.core.ids import random_letters
 from provenance.workspace import queries, service
+from provenance.workspace.errors import SlugTaken
 from provenance.workspace.schemas import Workspace
 from tests.conftest import Running
 
@@ -40,10 +40,10 @@ class TestCreate:
     async def test_a_slug_is_used_once(self, app: Running) -> None:
         slug = random_letters(12).lower()
         await make(app, slug)
-        with pytest.raises(IntegrityError):
+        with pytest.raises(SlugTaken):
             await make(app, slug)
 
     async def test_there_is_one_installation(self, app: Running) -> None:
-        with pytest.raises(IntegrityError):
+        with pytest.raises(SlugTaken):
             async with app.ledger.db.housekeeping() as tx:
                 await service.create_instance(tx)

@@ -19,10 +19,10 @@ class RequirePerson(Require):
         self.fresh = fresh
 
     async def __call__(self, request: Request) -> Actor:
-        """Return the person. Raises FreshLoginRequired when the sign-in is older than the setting allows."""
+        """Return the person. Raises FreshLoginRequired when the sign-in is older than workspace or server allow."""
         actor = await super().__call__(request)
         if self.fresh:
-            ensure_fresh(actor, request.app.state.settings.fresh_login_minutes)
+            ensure_fresh(actor, actor.fresh_login_minutes or request.app.state.settings.fresh_login_minutes)
         return actor
 
 

@@ -3,9 +3,9 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple
 
 from provenance.core.actor import Actor
 from provenance.identity.access.epoch import FRESH_SECONDS, Epoch
@@ -13,16 +13,18 @@ from provenance.identity.access.epoch import FRESH_SECONDS, Epoch
 REMEMBERED = 10_000
 
 
-class Known(NamedTuple):
+@dataclass(slots=True)
+class Known:
     """An answer of the database: under which epoch, when it was asked for, until when the credential lasts.
 
-    Moments are those of ``time.monotonic``.
+    ``used`` is when the credential came last. Moments are those of ``time.monotonic``.
     """
 
     epoch: int
     asked: float
     until: float
     actor: Actor
+    used: float
 
 
 LookUp = Callable[[bytes], Awaitable[tuple[Actor, float] | None]]
@@ -44,9 +46,12 @@ class Memory:
         known, current = self._known.get(sha256(sent).digest()), self._epoch
         if known is None:
             return None
-        epoch, asked, until, actor = known
-        now, true_at = time.monotonic(), current.asked if current.asked > asked else asked
-        return actor if epoch == current.number and now - true_at < FRESH_SECONDS and now < until else None
+        now = time.monotonic()
+        true_at = current.asked if current.asked > known.asked else known.asked
+        if known.epoch != current.number or now - true_at >= FRESH_SECONDS or now >= known.until:
+            return None
+        known.used = now
+        return known.actor
 
     async def ask(self, sent: bytes) -> Actor | None:
         """Return the actor, or None; requests that come together share one look-up."""
@@ -57,6 +62,14 @@ class Memory:
             asking.add_done_callback(lambda _: self._asking.pop(digest, None))
         return await asyncio.shield(asking)
 
+    def forget(self) -> None:
+        """Forget everything; each credential is asked for anew."""
+        self._known.clear()
+
+    def used_since(self, moment: float) -> Iterator[tuple[Actor, float]]:
+        """Yield the actors whose credential came after a moment, and when it came last."""
+        return ((known.actor, known.used) for known in self._known.values() if known.used > moment)
+
     async def _renew(self, digest: bytes, sent: bytes) -> Actor | None:
         epoch, asked = self._epoch.number, time.monotonic()
         found = await self._look_up(sent)
@@ -64,7 +77,7 @@ class Memory:
             self._known.pop(digest, None)
             return None
         actor, until = found
-        self._known[digest] = Known(epoch, asked, asked + until - time.time(), actor)
+        self._known[digest] = Known(epoch, asked, asked + until - time.time(), actor, time.monotonic())
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return actor

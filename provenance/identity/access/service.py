@@ -1,10 +1,12 @@
 """Resolving credentials: API keys of machines, access tokens of people, and the one `authenticate` over both."""
 
 import hmac
+import time
 import uuid
 from collections.abc import Mapping
 
 from provenance.core.actor import Actor, Kind, Role
+from provenance.core.clock import NANOS
 from provenance.core.db import Database
 from provenance.core.ids import decode, encode
 from provenance.identity import queries as keys_queries
@@ -42,7 +44,11 @@ class KeyResolver:
         same = hmac.compare_digest(key.digest, stored.digest if stored else bytes(32))
         if stored is None or not same or stored.revoked:
             return None
-        return Actor(Kind.KEY, f"key_{key.id}", stored.workspace_id, scopes=stored.scopes), _NEVER
+        until = _NEVER if stored.expires_at is None else stored.expires_at / NANOS
+        if until <= time.time():
+            return None
+        actor = Actor(Kind.KEY, f"key_{key.id}", stored.workspace_id, scopes=stored.scopes, networks=stored.networks)
+        return actor, until
 
 
 class JwtResolver:
@@ -84,6 +90,7 @@ class JwtResolver:
             person=person_id,
             session=session_id,
             signed_in_at=found.signed_in_at,
+            fresh_login_minutes=found.fresh_login_minutes,
         )
 
 
@@ -103,6 +110,11 @@ class Authenticate:
         if headers[b"authorization"][: len(_SCHEME)].lower() == _SCHEME:
             raise TwoCredentials("Send a bearer token or an API key, not both.")
         return await self.keys(headers)
+
+    def forget(self) -> None:
+        """Forget every credential: whose power this process took away is refused at once, not at the next poll."""
+        self.keys.memory.forget()
+        self.tokens.memory.forget()
 
     def remembered(self, headers: Mapping[bytes, bytes]) -> Actor | None:
         """Return the actor if it is known without asking; None says nothing, the call itself decides."""

@@ -43,7 +43,7 @@ def express_handlers(ledger: Ledger, remembered: Remembered) -> dict[bytes, Expr
 
     def create(exchange: Exchange, settle: Settle) -> bool:
         actor = remembered(exchange.headers)
-        if actor is None or not actor.may(WRITE.scope, WRITE.role):
+        if actor is None or actor.networks is not None or not actor.may(WRITE.scope, WRITE.role):
             return False
         exchange.actor = actor
         return service.submit_soon(ledger, exchange, settle)

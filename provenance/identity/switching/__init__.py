@@ -1,0 +1,1 @@
+"""Going from one workspace to another, and making one more."""

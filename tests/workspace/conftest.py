@@ -1,0 +1,5 @@
+"""People of these tests."""
+
+from tests.identity.people import admin, make_as
+
+__all__ = ["admin", "make_as"]
