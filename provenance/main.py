@@ -20,6 +20,7 @@ from provenance.core.keyring import Keyring, load_master_key
 from provenance.core.limits import Limiter
 from provenance.core.routing import Route, install_error_rendering
 from provenance.core.settings import Settings
+from provenance.core.transport import Proxies
 from provenance.features import ROUTES, load_tasks
 from provenance.identity.running import Identity
 from provenance.ledger.erasure.reapplying import reapply
@@ -90,6 +91,7 @@ def create_app(settings: Settings) -> Door:
         body_limits={"/api/interactions/batch": BATCH_BODY_LIMIT, "/witness/add-checkpoint": WITNESS_BODY_LIMIT},
         around=_cors(settings.cors_origins) if settings.cors_origins else None,
         denied=denials.note,
+        proxies=Proxies(settings.trusted_proxies),
     )
     door.framework = app
     return door

@@ -71,7 +71,8 @@ async def database_url(postgres_url: str) -> AsyncIterator[str]:
 def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of the run's server, read from nothing but here."""
     data_dir: Path = tmp_path_factory.mktemp("data")
-    return Settings(database_url=database_url, data_dir=data_dir, port=0, min_free_bytes=0)
+    here = {"trusted_proxies": ["127.0.0.1"], "port": 0}
+    return Settings(database_url=database_url, data_dir=data_dir, min_free_bytes=0, **here)
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         access_log=False,
         log_config=None,
         date_header=False,
+        proxy_headers=False,
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())

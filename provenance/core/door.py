@@ -8,7 +8,7 @@ metrics, log line. The hot handlers and the framework's routes are called from h
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import unquote
@@ -20,6 +20,7 @@ from provenance.core.actor import Actor, Kind, Role, Scope
 from provenance.core.errors import NotAllowed, NotAuthenticated, Problem, TooLarge
 from provenance.core.ids import new_request_id
 from provenance.core.metrics import REQUESTS
+from provenance.core.transport import COMMON_HEADERS, ONLY_ENCRYPTED, POLICY, UNKEPT, Proxies
 
 log: Any = structlog.get_logger("door")
 
@@ -36,7 +37,6 @@ CLIENT_CLOSED = 499
 """What the figures and the log call a request whose client went away; nothing is sent."""
 _SLASHES = re.compile(rb"/{2,}")
 JSON_TYPE, PROBLEM_TYPE = b"application/json", b"application/problem+json"
-GUARD_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +161,15 @@ class Door:
         express: Mapping[bytes, ExpressHandler] | None = None,
         around: Callable[[App], App] | None = None,
         denied: Denied | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         """Take the framework's application, the hot handlers by (method, path), and limits unlike the usual one.
 
         ``express`` are handlers of posts by path, which the protocol asks first (see `provenance.core.express`).
         ``around`` wraps every path, such as CORS for browsers; with it there is no express. ``denied`` is told of
-        each caller who was refused.
+        each caller who was refused. ``proxies`` are those before us whose word about a client counts.
         """
+        self.proxies = proxies or Proxies()
         self.express = express if express is not None and around is None else {}
         self._app = app
         self._inner: App = self._dispatch if around is None else around(self._dispatch)
@@ -179,6 +181,8 @@ class Door:
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Serve one connection: requests through the door, the rest (lifespan) straight to the application."""
+        if self.proxies and scope["type"] in ("http", "websocket"):
+            self.proxies.correct(scope)
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -269,11 +273,8 @@ class _Visit:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [
-                *message.get("headers", ()),
-                *GUARD_HEADERS,
-                (b"x-request-id", self.exchange.request_id.encode()),
-            ]
+            own = message.get("headers", ())
+            message["headers"] = [*own, *guards(self.exchange, {name for name, _ in own})]
         await self._send(message)
 
     async def refuse(self, problem: Problem) -> None:
@@ -293,6 +294,19 @@ class _Visit:
         if self.status == _FORBIDDEN and denied is not None:
             denied(self.exchange, route, code or "not_allowed")
         account(self.exchange, route, self.status, self.started, code)
+
+
+def guards(exchange: Exchange, own: Collection[bytes] = ()) -> list[tuple[bytes, bytes]]:
+    """Return the headers that every answer gets, but for those of which it brings its ``own``."""
+    headers = [*COMMON_HEADERS]
+    if POLICY[0] not in own:
+        headers.append(POLICY)
+    if exchange.method in ("GET", "HEAD") and UNKEPT[0] not in own:
+        headers.append(UNKEPT)
+    if exchange.scheme == "https":
+        headers.append(ONLY_ENCRYPTED)
+    headers.append((b"x-request-id", exchange.request_id.encode()))
+    return headers
 
 
 def account(exchange: Exchange, route: str, status: int, started: float, code: str | None) -> None:

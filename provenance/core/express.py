@@ -12,13 +12,11 @@ import time
 from typing import Any, cast
 
 from uvicorn.config import Config
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from provenance.core.door import (
-    GUARD_HEADERS,
     JSON_TYPE,
     PROBLEM_TYPE,
     ZIP_FROM,
@@ -28,13 +26,22 @@ from provenance.core.door import (
     Exchange,
     ExpressHandler,
     account,
+    guards,
     problem_headers,
     problem_of,
 )
 from provenance.core.ids import new_request_id
 from provenance.core.one_write import JoinedWrites, OneWriteProtocol
+from provenance.core.transport import Proxies, Seen
 
-_GUARD_LINES = b"".join([b"\r\n%b: %b" % header for header in GUARD_HEADERS]) + b"\r\nx-request-id: "
+
+def _lines(scheme: str) -> bytes:
+    """Return the head's last lines, up to the request id that comes at their end."""
+    of_any = Exchange("POST", "", {}, b"", "", None, scheme, b"")
+    return b"".join([b"\r\n%b: %b" % header for header in guards(of_any)])
+
+
+_GUARD_LINES = {scheme: _lines(scheme) for scheme in ("http", "https")}
 
 
 class _NobodyWaits:
@@ -67,15 +74,15 @@ class _Turn:
         self.disconnected = False
         self.response_complete = False
         self.started = time.perf_counter()
-        client = protocol.client
+        seen = protocol.seen()
         self.exchange = Exchange(
             method="POST",
             path=protocol.url.decode(),
             headers=headers,
             body=b"",
             request_id=new_request_id(),
-            client_ip=client[0] if client else None,
-            scheme=protocol.scheme or "http",
+            client_ip=seen.client_ip,
+            scheme=seen.scheme,
             query=b"",
         )
 
@@ -107,9 +114,9 @@ class ExpressProtocol(OneWriteProtocol):
     ) -> None:
         """Serve the door of this configuration; any other application has no express."""
         super().__init__(config, server_state, app_state, _loop)
-        alone = config.limit_concurrency is None and not config.root_path
+        alone = config.limit_concurrency is None and not config.root_path and config.loaded_app is config.app
         self._handlers = config.app.express if alone and isinstance(config.app, Door) else {}
-        self._forwards = isinstance(config.loaded_app, ProxyHeadersMiddleware)
+        self._proxies = config.app.proxies if isinstance(config.app, Door) else Proxies()
         self._coming: _Turn | None = None
         self._idle_since: float | None = None
 
@@ -161,6 +168,11 @@ class ExpressProtocol(OneWriteProtocol):
             self.timeout_keep_alive_task.cancel()
         super().connection_lost(exc)
 
+    def seen(self) -> Seen:
+        """Return where the request in hand comes from."""
+        peer = self.client[0] if self.client else None
+        return self._proxies.seen(peer, self.scheme or "http", self.headers)
+
     def answer(
         self, turn: _Turn, status: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...], kind: bytes
     ) -> None:
@@ -176,7 +188,7 @@ class ExpressProtocol(OneWriteProtocol):
             len(body),
             kind,
             more,
-            _GUARD_LINES,
+            _GUARD_LINES[turn.exchange.scheme],
             turn.exchange.request_id.encode(),
             b"\r\n\r\n" if turn.keep_alive else b"\r\nconnection: close\r\n\r\n",
             body,
@@ -233,14 +245,9 @@ class ExpressProtocol(OneWriteProtocol):
         )
 
     def _is_plain(self, headers: dict[bytes, bytes]) -> bool:
-        """Tell whether the body is of known, small size, and nobody sent it on behalf of another."""
+        """Tell whether the body is of known, small size, and wanted at once."""
         length = headers.get(b"content-length", b"")
-        return (
-            b"expect" not in headers
-            and 0 < len(length) <= 5
-            and int(length) <= HIGH_WATER_LIMIT
-            and not (self._forwards and (b"x-forwarded-for" in headers or b"x-forwarded-proto" in headers))
-        )
+        return b"expect" not in headers and 0 < len(length) <= 5 and int(length) <= HIGH_WATER_LIMIT
 
     def _is_taken(self, turn: _Turn) -> bool:
         try:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -41,6 +41,21 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address that the server listens on.")
     port: int = Field(default=7300, ge=0, le=65535, description="Port that the server listens on.")
+    tls_cert: Path | None = Field(
+        default=None,
+        description="Certificate chain (PEM) to serve HTTPS with, TLS 1.2 or newer. Read at the start.",
+    )
+    tls_key: Path | None = Field(default=None, description="Private key (PEM, no password) of the certificate.")
+    trusted_proxies: list[IPvAnyNetwork] = Field(
+        default_factory=list,
+        description="Networks of the proxies before this server whose X-Forwarded-For, -Proto and -Host are "
+        'believed (JSON array, such as ["10.1.0.0/16"]). None by default.',
+    )
+    allow_plain_http: bool = Field(
+        default=False,
+        description="Listen in the clear on an address that other machines reach, though neither TLS nor a proxy is "
+        "set: for a container whose port is published on the loopback alone.",
+    )
     instance_name: str = Field(
         default="provenance.local",
         pattern=r"^[a-z0-9]([a-z0-9.:/-]*[a-z0-9])?$",

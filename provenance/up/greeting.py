@@ -16,12 +16,28 @@ LOW_DISK = 256 * 1024 * 1024
 def is_ready(plan: Plan) -> bool:
     """Ask `/readyz` once, without an HTTP library."""
     try:
-        with socket.create_connection((_reachable(plan.host), plan.port), timeout=2) as connection:
+        with _connected(plan) as connection:
             connection.sendall(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n")
             status_line = connection.makefile("rb").readline()
     except OSError:
         return False
     return status_line.split(b" ")[1:2] == [b"200"]
+
+
+def _connected(plan: Plan) -> socket.socket:
+    """Return a connection to our own server. Its certificate names the host that clients know, so it isn't judged."""
+    connection = socket.create_connection((_reachable(plan.host), plan.port), timeout=2)
+    if not plan.encrypted:
+        return connection
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        return context.wrap_socket(connection)
+    except OSError:
+        connection.close()
+        raise
 
 
 def port_is_taken(plan: Plan) -> str | None:
@@ -38,7 +54,8 @@ def port_is_taken(plan: Plan) -> str | None:
 
 def greeting(plan: Plan, *, first: bool) -> str:
     """Return the block that is printed when the server answers; `first` shows the API key, once."""
-    url = plan.public_url or f"http://{_shown(plan.host)}:{plan.port}"
+    scheme = "https" if plan.encrypted else "http"
+    url = plan.public_url or f"{scheme}://{_shown(plan.host)}:{plan.port}"
     key_file = plan.data_dir / CREDENTIALS
     lines = [f"Provenance answers at {url}", "", f"  Open      {url.rstrip('/')}/docs"]
     key = _api_key(key_file) if first else None

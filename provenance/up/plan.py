@@ -29,7 +29,7 @@ def own_programs() -> Programs:
 
 
 class Plan(NamedTuple):
-    """The data folder, the address to listen on, and a database of one's own, if any."""
+    """The data folder, the address to listen on and whether it is HTTPS, and a database of one's own, if any."""
 
     data_dir: Path
     host: str
@@ -38,6 +38,7 @@ class Plan(NamedTuple):
     public_url: str | None
     root_mode: RootMode
     programs: Programs
+    encrypted: bool = False
 
     def child_environment(self, database_url: str) -> dict[str, str]:
         """Return the environment of the children: ours, and where this plan's database and folder are."""
@@ -65,4 +66,5 @@ class Plan(NamedTuple):
             public_url=environ.get("PUBLIC_URL") or environ.get("PROVENANCE_PUBLIC_URL") or None,
             root_mode=cast(RootMode, environ.get("PROVENANCE_ROOT_MODE", "auto")),
             programs=own_programs(),
+            encrypted=bool(environ.get("PROVENANCE_TLS_CERT")),
         )

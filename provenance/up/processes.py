@@ -13,6 +13,9 @@ from .gate import wait_at_gate
 from .plan import MIGRATE_FIRST, PARENT
 
 if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
     from provenance.core.settings import Settings
 
 #: Statuses after which another start is of no use, and what they say.
@@ -47,8 +50,13 @@ def serve(settings: Settings) -> int:
     import uvicorn
 
     from provenance.core.express import ExpressProtocol
+    from provenance.core.transport import objection
     from provenance.main import create_app
 
+    refused = objection(settings)
+    if refused is not None:
+        print(f"error: {refused}", file=sys.stderr)
+        return WRONG_SETTINGS
     if not wait_at_gate():
         return 0
     if os.environ.pop(MIGRATE_FIRST, None) and not _migrate_apart(settings.database_url):
@@ -65,12 +73,22 @@ def serve(settings: Settings) -> int:
         log_config=None,
         server_header=False,
         date_header=False,
+        proxy_headers=False,  # the door judges them itself
+        ssl_context_factory=_tls(settings),
         backlog=2048,
         timeout_graceful_shutdown=_GRACE,
     )
     server = uvicorn.Server(config)
     server.run()
     return 0 if server.started else 3
+
+
+def _tls(settings: Settings) -> Callable[..., ssl.SSLContext] | None:
+    """Return what makes the TLS context, or None for plain HTTP."""
+    from provenance.core.transport import tls_context
+
+    cert, key = settings.tls_cert, settings.tls_key
+    return None if cert is None or key is None else lambda *_: tls_context(cert, key)
 
 
 def work(settings: Settings) -> int:
