@@ -5,10 +5,23 @@ so bounded in what it may do that it can be evaluated inside the server. Knows n
 
     condition = compile_condition("interaction.total > 100", {"interaction": Type.ANY})
     condition.holds({"interaction": {"total": 750}})
+
+An `Expression` gives any value instead, as JSON: mappings are made of them.
+
+    compile_expression("interaction.total * 2", {"interaction": Type.ANY}).value({"interaction": {"total": 750}})
 """
 
 from provenance.expressions.condition import Condition, compile_condition
 from provenance.expressions.errors import ExpressionError, InvalidExpression
+from provenance.expressions.expression import Expression, compile_expression
 from provenance.expressions.types import Type
 
-__all__ = ["Condition", "ExpressionError", "InvalidExpression", "Type", "compile_condition"]
+__all__ = [
+    "Condition",
+    "Expression",
+    "ExpressionError",
+    "InvalidExpression",
+    "Type",
+    "compile_condition",
+    "compile_expression",
+]

@@ -65,6 +65,16 @@ def compile_condition(source: str, variables: Mapping[str, Type], *, allow_compr
 
 @lru_cache(maxsize=_KEPT_CONDITIONS)
 def _compiled(source: str, variables: _Variables, allow_comprehensions: bool) -> Condition:
+    program = program_of(source, variables, condition=True)
+    tree = read_tree(program.serialize())
+    bounds.check_loops(tree)
+    if not allow_comprehensions:
+        bounds.check_bounded(tree)
+    return Condition(source, program, {name: kind for name, kind in variables if name in tree.variables})
+
+
+def program_of(source: str, variables: _Variables, *, condition: bool) -> cel.Expression:
+    """Compile a source over variables; ``condition``: it must give true or false. Raises `InvalidExpression`."""
     bounds.check_source(source)
     with _first_use:
         try:
@@ -72,14 +82,10 @@ def _compiled(source: str, variables: _Variables, allow_comprehensions: bool) ->
         except (RuntimeError, TypeError) as error:
             raise from_compiler(str(error), source) from None
     result = program.return_type()
-    if result not in (cel.Type.BOOL, cel.Type.DYN):
+    if condition and result not in (cel.Type.BOOL, cel.Type.DYN):
         issue = f"a condition is true or false; this gives {result.name()}"
         raise InvalidExpression("not_a_condition", issue)
-    tree = read_tree(program.serialize())
-    bounds.check_loops(tree)
-    if not allow_comprehensions:
-        bounds.check_bounded(tree)
-    return Condition(source, program, {name: kind for name, kind in variables if name in tree.variables})
+    return program
 
 
 @lru_cache(maxsize=_KEPT_ENVIRONMENTS)

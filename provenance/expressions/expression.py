@@ -1,0 +1,172 @@
+"""An expression that gives a value: checked once, then JSON in and JSON out.
+
+The engine spoils the interpreter's None when a null is read out of a result. So a result is never read as a whole:
+each part is asked for its kind first, and a null is made here, not taken from there.
+"""
+
+from base64 import b64encode
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final
+
+from cel_expr_python import cel
+
+from provenance.expressions import bounds
+from provenance.expressions.condition import program_of
+from provenance.expressions.errors import ExpressionError, InvalidExpression, from_evaluation
+from provenance.expressions.tree import Tree, read_tree
+from provenance.expressions.types import READ_AS, Type
+
+RESULT_BYTES: Final = 1 << 20
+_KEPT: Final = 4096
+_NOT_READ: Final = frozenset({"TYPE", "UNKNOWN", "ERROR"})
+
+_Variables = tuple[tuple[str, Type], ...]
+
+
+class Expression:
+    """A compiled expression. Immutable; equal to another of the same source over the same variables.
+
+    ``reads`` are the variables it reads, ``bounded`` tells whether evaluating costs a known amount: one that is
+    not bounded belongs into a process that can be stopped (`Evaluator`). ``gives`` is the engine's name of the
+    result's kind (``BOOL``, ``STRING``, ``DYN`` …) as far as it is known beforehand.
+    """
+
+    __slots__ = ("_program", "_reads", "bounded", "gives", "reads", "source", "tree", "variables")
+
+    def __init__(self, source: str, program: cel.Expression, variables: _Variables, tree: Tree) -> None:
+        self.source = source
+        self.tree = tree
+        self.variables = tuple(each for each in variables if each[0] in tree.variables)
+        self.reads = frozenset(name for name, _ in self.variables)
+        self.bounded = _is_bounded(tree)
+        self.gives = program.return_type().name()
+        self._program = program
+        self._reads = [(name, READ_AS[kind]) for name, kind in self.variables]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Expression) and (self.source, self.variables) == (other.source, other.variables)
+
+    def __hash__(self) -> int:
+        return hash((self.source, self.variables))
+
+    def __repr__(self) -> str:
+        return f"Expression({self.source!r})"
+
+    def value(self, values: Mapping[str, Any]) -> Any:
+        """Return the result as JSON: timestamps as RFC 3339 texts, durations as ``90s``, bytes in base64.
+
+        Raises ExpressionError; with ``missing`` set when something it reads is not there.
+        """
+        try:
+            data = {name: read(values[name]) for name, read in self._reads if name in values}
+            return _Reader().json(self._program.eval(data=data))
+        except (RuntimeError, RecursionError, TypeError, ValueError, OverflowError) as error:
+            raise from_evaluation(str(error)) from None
+
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Tell whether the expression gives true. Raises ExpressionError when it gives anything but true or false."""
+        result = self.value(values)
+        if result is True or result is False:
+            return result
+        raise ExpressionError("the condition gives neither true nor false")
+
+
+class _Reader:
+    """Reads a result out of the engine, up to a size."""
+
+    def __init__(self) -> None:
+        self.left = RESULT_BYTES
+
+    def json(self, value: Any) -> Any:
+        kind = value.type().name()
+        if kind == "NULL":
+            return None
+        if kind in _NOT_READ:
+            raise _not_json(kind, value)
+        try:
+            found = value.value()
+        except TypeError:
+            raise ExpressionError("the result is an optional value; end it with orValue()") from None
+        return self._plain(found)
+
+    def _plain(self, found: Any) -> Any:
+        if isinstance(found, bool):
+            return found
+        if isinstance(found, list):
+            self._spend(len(found))
+            return [self.json(item) for item in found]
+        if isinstance(found, dict):
+            return {self._key(name): self.json(member) for name, member in found.items()}
+        return self._scalar(found)
+
+    def _key(self, name: Any) -> str:
+        if not isinstance(name, str):
+            raise ExpressionError("an object of the result has a name that is no text")
+        self._spend(len(name) + 4)
+        return name
+
+    def _scalar(self, found: Any) -> Any:
+        if isinstance(found, str):
+            self._spend(len(found))
+            return found
+        if isinstance(found, int | float):
+            if found - found != 0:
+                raise ExpressionError("the result holds a number that JSON cannot: infinite, or not a number")
+            return found
+        if isinstance(found, bytes | bytearray):
+            self._spend(len(found))
+            return b64encode(found).decode()
+        return text_of_time(found)
+
+    def _spend(self, size: int) -> None:
+        self.left -= size
+        if self.left < 0:
+            raise ExpressionError(f"the result is larger than {RESULT_BYTES} bytes")
+
+
+def _not_json(kind: str, value: Any) -> ExpressionError:
+    if kind == "ERROR":
+        # An optional without a value calls itself an error as well, and has no text.
+        try:
+            return from_evaluation(value.value())
+        except TypeError:
+            return ExpressionError("the result is an optional value; end it with orValue()")
+    return ExpressionError(f"the result is a {kind.lower()}, which JSON cannot hold")
+
+
+def text_of_time(found: Any) -> str:
+    """Write an aware datetime as RFC 3339 in UTC, a timedelta as seconds: ``90s``, ``0.5s``."""
+    if isinstance(found, datetime):
+        text = found.isoformat()
+        return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
+    if isinstance(found, timedelta):
+        seconds = found.total_seconds()
+        return f"{int(seconds) if seconds.is_integer() else seconds}s"
+    raise ExpressionError(f"the result is a {type(found).__name__}, which JSON cannot hold")
+
+
+def _is_bounded(tree: Tree) -> bool:
+    try:
+        bounds.check_bounded(tree)
+    except InvalidExpression:
+        return False
+    return True
+
+
+def compile_expression(source: str, variables: Mapping[str, Type], *, condition: bool = False) -> Expression:
+    """Compile and type-check an expression over declared variables; names may be dotted (`steps.a.output`).
+
+    With ``condition`` it must give true or false. Compiled expressions are kept, some thousands at most.
+    Raises `InvalidExpression` (spec/automation.md section 6.4).
+    """
+    return _compiled(source, tuple(sorted(variables.items())), condition)
+
+
+@lru_cache(maxsize=_KEPT)
+def _compiled(source: str, variables: _Variables, condition: bool) -> Expression:
+    program = program_of(source, variables, condition=condition)
+    tree = read_tree(program.serialize())
+    bounds.check_loops(tree)
+    return Expression(source, program, variables, tree)

@@ -1,0 +1,69 @@
+"""The kind `trigger`: where a run begins."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from provenance.workflows.kinds import words
+from provenance.workflows.kinds.kind import Config, StepKind
+from provenance.workflows.problems import Problem
+
+_TYPES = ("manual", "api", "webhook", "schedule", "event")
+
+_SCHEDULE = words.config(
+    {
+        "cron": {"type": "string", "maxLength": 200, "description": "Five fields, or six with seconds first."},
+        "timezone": {"type": "string", "default": "UTC", "description": "An IANA name such as Europe/Paris."},
+        "overlap": {"enum": ["skip", "queue"], "default": "skip"},
+        "catchUp": {"enum": ["none", "last", "all"], "default": "last"},
+    },
+    required=("cron",),
+)
+_EVENT = words.config(
+    {
+        "topicPattern": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 256,
+            "description": "Segments with slashes: + stands for one, # for the rest.",
+        },
+        "filter": words.CONDITION,
+    },
+    required=("topicPattern",),
+)
+_WEBHOOK = words.config(
+    {
+        "preset": {"enum": ["provenance", "github", "stripe", "standard"], "default": "provenance"},
+        "requireTimestamp": {"type": "boolean", "default": False},
+        "deduplicate": {"enum": ["delivery", "body"], "default": "delivery"},
+    }
+)
+
+
+class Trigger(StepKind):
+    """Where a run begins: by hand, through the API, by a webhook, at a time, or on an event."""
+
+    name: ClassVar[str] = "trigger"
+    summary: ClassVar[str] = "Where a run begins."
+    inline: ClassVar[bool] = True
+    is_trigger: ClassVar[bool] = True
+    timeout_seconds: ClassVar[float] = 5.0
+    config_schema: ClassVar[dict[str, Any]] = words.config(
+        {
+            "type": {"enum": list(_TYPES)},
+            "inputSchema": words.SCHEMA,
+            "schedule": _SCHEDULE,
+            "event": _EVENT,
+            "webhook": _WEBHOOK,
+        },
+        required=("type",),
+    )
+
+    def problems(self, config: Config, at: str) -> Iterator[Problem]:
+        """A schedule needs its times, an event its pattern, and each type only its own."""
+        kind = config["type"]
+        for member in ("schedule", "event"):
+            if kind == member and member not in config:
+                yield Problem(f"{at}.{member}", "missing", f"a trigger of type {kind} needs it")
+        for member in ("schedule", "event", "webhook"):
+            if kind != member and member in config:
+                yield Problem(f"{at}.{member}", "unexpected", f"a trigger of type {kind} has none")

@@ -1,0 +1,116 @@
+"""What an expression may read at its place: the run, and the steps before it (spec/automation.md, 6.4).
+
+Every step of the definition is declared to the compiler, so that a step that does not lie before is told from one that
+does not exist; which of them lie before is asked afterwards, of the names that the compiler resolved.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from provenance.expressions import Expression, InvalidExpression, Type, compile_expression
+from provenance.workflows.checking_graph import RESERVED, Drawn
+from provenance.workflows.configs import Compile
+from provenance.workflows.plan import EVENT_SCOPE, GATE_MEMBERS, SCOPE
+from provenance.workflows.problems import Problem
+
+_STEP_MEMBERS: Final = {"output": Type.ANY, "status": Type.STRING, "error": Type.ANY}
+_GATE_TYPES: Final = {"payload": Type.ANY, "edited": Type.BOOL}
+_OF_STEP = re.compile(r"^(steps|approval)\.([a-z0-9_]+)\.")
+_WRITTEN = re.compile(r"\b(steps|approval)\s*\.\s*(\w+)(?:\s*\.\s*(\w+))?")
+_TAKEN: Final = frozenset(name.partition(".")[0] for name in SCOPE) | {"steps", "approval"}
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where an expression stands: in a step, or in the output (None), which may read every step.
+
+    ``after``: on an edge, where the step it leaves has ended. ``item``: the variable of the step's forEach. ``event``:
+    in a trigger, where there is no run yet.
+    """
+
+    key: str | None
+    after: bool = False
+    item: str | None = None
+    event: bool = False
+
+
+class Scoping:
+    """Compiles the expressions of one definition over what each may read."""
+
+    def __init__(self, document: Mapping[str, Any], drawn: Drawn) -> None:
+        """Take the document and its graph."""
+        self._drawn = drawn
+        self._declared = SCOPE | _steps(drawn)
+        self.warnings: list[Problem] = []
+
+    def compiler(self, place: Place) -> Compile:
+        """Return how the expressions of one place are compiled."""
+        return partial(self._compile, place)
+
+    def compile(self, source: str, at: str, place: Place, *, condition: bool = False) -> Expression:
+        """Compile one expression. Raises InvalidExpression, also for a step that does not lie before."""
+        return self._compile(place, source, condition=condition)
+
+    def _compile(self, place: Place, source: str, *, condition: bool = False) -> Expression:
+        try:
+            compiled = compile_expression(source, self._variables(place), condition=condition)
+        except InvalidExpression as error:
+            raise self._explained(source, error) from None
+        for name in sorted(compiled.reads):
+            self._allow(name, place)
+        return compiled
+
+    def _variables(self, place: Place) -> dict[str, Type]:
+        if place.event:
+            return EVENT_SCOPE
+        if place.item is None:
+            return self._declared
+        return self._declared | {place.item: Type.ANY, f"{place.item}_index": Type.INT}
+
+    def _allow(self, name: str, place: Place) -> None:
+        found = _OF_STEP.match(name)
+        if found is None or place.key is None or place.event:
+            return
+        key = found[2]
+        if key in self._drawn.ancestors.get(place.key, frozenset()) or (place.after and key == place.key):
+            return
+        raise InvalidExpression("not_before", f"the step {key} does not lie before {place.key}")
+
+    def _explained(self, source: str, error: InvalidExpression) -> InvalidExpression:
+        """Say which step or member is unknown where the compiler only says that some name is."""
+        if error.code != "unknown_name":
+            return error
+        for found in _WRITTEN.finditer(source):
+            issue = self._unknown(found[1], found[2], found[3])
+            if issue is not None:
+                return InvalidExpression("unknown_name", issue, found.start())
+        return error
+
+    def _unknown(self, word: str, key: str, member: str | None) -> str | None:
+        if key not in self._drawn.by_key:
+            return f"there is no step {key}"
+        known = sorted(name.rpartition(".")[2] for name in self._declared if name.startswith(f"{word}.{key}."))
+        if not known:
+            return f"{key} is no approval"
+        if member not in known:
+            return f"{word}.{key} has {', '.join(known)}, not {member or 'a value of its own'}"
+        return None
+
+    def problems_of_name(self, name: str, at: str) -> Iterator[Problem]:
+        """A name that is brought into scope must not hide another, nor be a word of the language."""
+        if name in _TAKEN or name in RESERVED:
+            yield Problem(at, "reserved", f"the name {name} has a meaning of its own in expressions")
+
+
+def _steps(drawn: Drawn) -> dict[str, Type]:
+    found: dict[str, Type] = {}
+    for key, step in drawn.by_key.items():
+        if key in RESERVED:
+            continue
+        found |= {f"steps.{key}.{member}": kind for member, kind in _STEP_MEMBERS.items()}
+        if step.document["kind"] == "approval":
+            found |= {f"approval.{key}.{each}": _GATE_TYPES.get(each, Type.ANY) for each in GATE_MEMBERS}
+    return found
