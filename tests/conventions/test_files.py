@@ -60,6 +60,11 @@ OF_ITS_OWN = {
     "workspace/environments": set[str](),
     "evidence": {"completing", "container", "packing", "report", "sealed", "selecting"},
     "audit": {"denials", "reading", "rendering"},
+    "workflows": {
+        "checking_graph", "checking_shape", "compiling", "configs", "definition", "graph", "mapping", "plan",
+        "problems", "scoping", "steps",
+    },
+    "workflows/kinds": {"kind", "logic", "outside", "trigger", "words"},
 }  # fmt: skip
 """Files of a feature besides the usual ones: the ledger's subject has another shape (lane, feed, filters)."""
 NOT_FEATURES = {"core", "proof", "expressions", "postgres", "cli", "up"}
