@@ -35,6 +35,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/api/evidence": ("provenance.evidence.routes",),
     "/api/export": ("provenance.ledger.export.routes",),
     "/log": ("provenance.ledger.log.routes",),
+    "/audit/streams": ("provenance.streams.routes",),  # before /audit, whose /audit/{event_id} would take it
     "/audit": ("provenance.audit.routes",),
     "/witness": ("provenance.ledger.witness.routes",),
     "/api/erasures": ("provenance.ledger.erasure.routes",),
@@ -83,6 +84,7 @@ TABLES = (
     "provenance.identity.device.tables",
     "provenance.identity.members.tables",
     "provenance.evidence.tables",
+    "provenance.streams.tables",
 )
 
 TASKS = ("provenance.ledger.fields.tasks", "provenance.evidence.tasks")
@@ -93,6 +95,7 @@ LOOPS = (
     "provenance.ledger.self_audit.tasks",
     "provenance.ledger.completeness.tasks",
     "provenance.ledger.witness.tasks",
+    "provenance.streams.tasks",
     "provenance.upkeep",
     "provenance.ledger.erasure.tasks",
 )

@@ -8,6 +8,7 @@ address, and the metadata services of clouds; a list of networks and host names 
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -102,6 +103,28 @@ class Egress:
         except (aiohttp.ClientError, OSError) as error:
             raise TargetAway(f"{call.url.host} can't be reached: {_reason(error)}.") from None
 
+    async def connect(
+        self, host: str, port: int, *, tls: ssl.SSLContext | None, seconds: float = SECONDS, closing: float = SECONDS
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a connection for what is not HTTP: one look-up, every address judged, those very addresses called.
+
+        With ``tls`` the certificate must be the host's, and ``closing`` is how many seconds the other side has to
+        confirm the end. Raises AddressRefused, and TargetAway after ``seconds``.
+        """
+        refuse_host(host, self._allowance)
+        resolver = _GuardedResolver(self._allowance, self._resolver or aiohttp.ThreadedResolver())
+        options: dict[str, Any] = {}
+        if tls is not None:
+            options = {"ssl": tls, "server_hostname": host, "ssl_shutdown_timeout": closing}
+        try:
+            async with asyncio.timeout(seconds):
+                found = await resolver.resolve(host, port, socket.AF_UNSPEC)
+                return await _first_open([each["host"] for each in found], port, options)
+        except TimeoutError:
+            raise TargetAway(f"{host} did not answer within {seconds:g} seconds.") from None
+        except OSError as error:
+            raise TargetAway(f"{host} can't be reached: {_reason(error)}.") from None
+
     async def close(self) -> None:
         """Close every connection."""
         if self._session is not None:
@@ -177,6 +200,18 @@ class _GuardedResolver(AbstractResolver):
         await self._inner.close()
 
 
+async def _first_open(
+    addresses: list[str], port: int, options: Mapping[str, Any]
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open a connection to the first address that takes one. Raises OSError of the last that did not."""
+    for address in addresses[:-1]:
+        try:
+            return await asyncio.open_connection(address, port, **options)
+        except OSError:
+            continue
+    return await asyncio.open_connection(addresses[-1], port, **options)
+
+
 def target(url: str, base: URL | None = None) -> URL:
     """Read the URL of a call. Raises AddressRefused for one that is not http(s), or holds a password."""
     try:
@@ -193,10 +228,10 @@ def target(url: str, base: URL | None = None) -> URL:
 
 def _reason(error: BaseException) -> str:
     """Say why a call failed without the address that a name has."""
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
+    if isinstance(error, aiohttp.ClientConnectorDNSError | socket.gaierror):
         return "its name is not known"
-    if isinstance(error, aiohttp.ClientSSLError):
+    if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
         return "its certificate is not accepted"
-    if isinstance(error, aiohttp.ClientConnectorError):
+    if isinstance(error, aiohttp.ClientConnectorError | ConnectionRefusedError):
         return "the connection is refused"
     return "the connection was lost"
