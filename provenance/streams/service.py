@@ -62,7 +62,10 @@ async def create(tx: WriteTx, catalogues: Catalogues, keyring: Keyring, asked: S
         "sealed": await seal(keyring, tx.workspace_id, secrets),
         "filter": asked.filter.model_dump(by_alias=True, mode="json"),
         "paused": asked.paused,
-        "created_at": tx.now, "created_by": tx.actor.id, "updated_at": tx.now, "updated_by": tx.actor.id,
+        "created_at": tx.now,
+        "created_by": tx.actor.id,
+        "updated_at": tx.now,
+        "updated_by": tx.actor.id,
     }
     if not await queries.insert_stream(tx, values):
         raise StreamNameTaken(f"Another audit stream is named {asked.name}.")

@@ -59,6 +59,8 @@ OF_ITS_OWN = {
     "workspace": {"dependencies"},
     "workspace/environments": set[str](),
     "evidence": {"completing", "container", "packing", "report", "sealed", "selecting"},
+    "streams": {"delivering", "matching", "planning", "sealing", "shapes", "testing"},
+    "streams/targets": {"building", "contract", "object_store", "otlp", "posting", "splunk_hec", "syslog", "webhook"},
     "audit": {"denials", "reading", "rendering"},
     "workflows": {
         "checking_graph", "checking_shape", "compiling", "configs", "definition", "graph", "mapping", "plan",

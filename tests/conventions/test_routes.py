@@ -57,6 +57,7 @@ OTHER_VERBS = {
         "list_interactions",
         "list_passkeys",
         "list_rows",
+        "list_streams",
         "list_words",
     },
 }

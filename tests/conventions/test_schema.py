@@ -102,8 +102,11 @@ class TestMigrations:
             assert "lock_timeout" in Path(revision.path).read_text("utf-8"), revision.path
 
 
-OF_UPKEEP = {"ix_idempotency_keys_at"}
-"""Indexes by which the worker finds what is over its time, of all workspaces."""
+OF_UPKEEP = {
+    "ix_idempotency_keys_at",
+    "ix_audit_stream_cursors_due",
+}
+"""Indexes by which the worker finds what is due or over its time, of all workspaces."""
 
 GLOBAL = {("api_keys", "id"), ("logs", "origin")}
 """Keys that name no workspace because they are what a stranger names: a key's id, a log's origin."""
