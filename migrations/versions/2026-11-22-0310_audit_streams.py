@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "c27b81f5e0d3"
-down_revision = "a1c64f2e98b7"
+down_revision = "2c6f81ad940e"
 branch_labels = None
 depends_on = None
 
