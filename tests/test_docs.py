@@ -162,7 +162,8 @@ async def newcomer(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) 
         command = ("provenance", "serve", "--port", str(port))
         async with process(*command, env={**env, "DATABASE_URL": url}) as server:
             await answers(server, f"http://127.0.0.1:{port}/readyz")
-            yield env
+            async with process("provenance", "worker", env={**env, "DATABASE_URL": url}):
+                yield env
 
 
 async def answers(server: asyncio.subprocess.Process, url: str) -> None:

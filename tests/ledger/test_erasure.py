@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -198,7 +199,8 @@ class TestErasing:
         for kind in ("ndjson", "csv"):
             answer = await client.get("/api/export", params={"format": kind, "resourceType": "ORDER"})
             assert answer.status_code == 200, answer.text
-            assert ("secret of bob" in answer.text, "ada" in answer.text) == (True, False)
+            named = re.search(r"\bada\b", answer.text) is not None  # a hash may hold these letters
+            assert ("secret of bob" in answer.text, named) == (True, False)
         asked = {"format": "ndjson", "resourceType": "ORDER", "proofs": "inline"}
         exported = await client.get("/api/export", params=asked)
         assert exported.status_code == 200, exported.text
