@@ -33,6 +33,8 @@ App = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
 BODY_LIMIT = 256 * 1024
 ZIP_FROM, ZIP_LEVEL = 2_048, 5
 """Bytes from which an answer is compressed for those who take it so, and how hard."""
+PATH_KEPT = 1_024
+"""Characters of an address that a log line keeps."""
 CLIENT_CLOSED = 499
 """What the figures and the log call a request whose client went away; nothing is sent."""
 _SLASHES = re.compile(rb"/{2,}")
@@ -319,7 +321,7 @@ def account(exchange: Exchange, route: str, status: int, started: float, code: s
     write(
         "request",
         method=exchange.method,
-        path=exchange.path,
+        path=exchange.path[:PATH_KEPT],
         status=status,
         millis=round(seconds * 1000, 2),
         request_id=exchange.request_id,
@@ -332,7 +334,7 @@ def problem_of(error: BaseException, exchange: Exchange) -> Problem:
     """Return what a client is told of an error; one that is not a Problem is logged, and stays inside."""
     if isinstance(error, Problem):
         return error
-    log.error("request_failed", request_id=exchange.request_id, path=exchange.path, exc_info=error)
+    log.error("request_failed", request_id=exchange.request_id, path=exchange.path[:PATH_KEPT], exc_info=error)
     return Problem("The server failed; the request id finds the cause in its log.")
 
 

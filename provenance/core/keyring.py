@@ -10,11 +10,16 @@ import asyncio
 import base64
 import hmac
 import os
+import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+import asyncpg
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -24,9 +29,13 @@ from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text, Uu
 from sqlalchemy.dialects.postgresql import insert
 
 from provenance.core.clock import now_ns
-from provenance.core.db import Database, WriteTx, metadata
+from provenance.core.db import SESSION_SETTINGS, Database, WriteTx, asyncpg_dsn, metadata
 
 MASTER_KEY_FILE = "master.key"
+REREAD_SECONDS, REREAD_PAUSE = 2.0, 5.0
+"""How long a process waits for data keys it does not know, and for how long it then does not ask again."""
+
+log: Any = structlog.get_logger("keyring")
 
 data_keys = Table(
     "data_keys",
@@ -103,25 +112,38 @@ class MasterKey:
 
 
 class WorkspaceKeys:
-    """The keys of one workspace, in memory: data keys by generation, and what is derived from them."""
+    """The keys of one workspace, in memory: data keys by generation, and what is derived from them.
 
-    def __init__(self, generations: dict[int, bytes]) -> None:
-        """Take the unwrapped data keys by generation."""
+    One that is asked for a generation it does not hold reads them anew: another process may have rotated the key.
+    """
+
+    def __init__(self, generations: dict[int, bytes], reread: Callable[[], dict[int, bytes]] | None = None) -> None:
+        """Take the unwrapped data keys by generation, and how they are read anew, waiting for it."""
         self._generations = generations
         self._current = max(generations)
+        self._reread = reread
+        self._reread_at = float("-inf")
         self._derived: dict[tuple[int, str], bytes] = {}
         self._macs: dict[str, Callable[[bytes], bytes]] = {}
+
+    def learn(self, generations: dict[int, bytes]) -> None:
+        """Take in further data keys; the newest seals from now on."""
+        self._generations |= generations
+        self._current = max(self._generations)
 
     def holds(self, generation: int) -> bool:
         """Tell whether the data key of a generation is here."""
         return generation in self._generations
 
     def derive(self, purpose: str, generation: int = 1) -> bytes:
-        """Return the 32 byte key of a purpose, such as ``ledger.dedupe``; the same for the same generation."""
+        """Return the 32 byte key of a purpose, such as ``ledger.dedupe``; the same for the same generation.
+
+        Raises KeyringError for a generation that was never made.
+        """
         cached = self._derived.get((generation, purpose))
         if cached is None:
             hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"provenance/" + purpose.encode())
-            cached = self._derived[generation, purpose] = hkdf.derive(self._generations[generation])
+            cached = self._derived[generation, purpose] = hkdf.derive(self._data_key(generation))
         return cached
 
     def mac(self, purpose: str, message: bytes) -> bytes:
@@ -158,12 +180,21 @@ class WorkspaceKeys:
     def open(self, purpose: str, sealed: bytes) -> bytes:
         """Decrypt what `seal` made. Raises KeyringError when it was changed or made for another purpose."""
         head, generation = sealed[:4], int.from_bytes(sealed[:4], "big")
-        if generation not in self._generations:
-            raise KeyringError(f"no data key of generation {generation}")
+        key = self.derive("seal." + purpose, generation)
         try:
-            return AESGCM(self.derive("seal." + purpose, generation)).decrypt(sealed[4:16], sealed[16:], head)
+            return AESGCM(key).decrypt(sealed[4:16], sealed[16:], head)
         except (InvalidTag, ValueError):
             raise KeyringError("the sealed value was changed, or sealed for another purpose") from None
+
+    def _data_key(self, generation: int) -> bytes:
+        found = self._generations.get(generation)
+        if found is None and self._reread is not None and time.monotonic() - self._reread_at > REREAD_PAUSE:
+            self._reread_at = time.monotonic()
+            self.learn(self._reread())
+            found = self._generations.get(generation)
+        if found is None:
+            raise KeyringError(f"no data key of generation {generation}")
+        return found
 
 
 class Keyring:
@@ -174,60 +205,106 @@ class Keyring:
         self._master = master
         self._db = db
         self._keys: dict[uuid.UUID, WorkspaceKeys] = {}
+        self._stale: set[uuid.UUID] = set()
         self._lock = asyncio.Lock()
 
     def cached(self, workspace_id: uuid.UUID) -> WorkspaceKeys | None:
-        """Return the workspace's keys when they are in memory already."""
-        return self._keys.get(workspace_id)
+        """Return the workspace's keys when they are in memory already, and nothing newer is known of."""
+        return None if workspace_id in self._stale else self._keys.get(workspace_id)
 
     async def of(self, workspace_id: uuid.UUID) -> WorkspaceKeys:
         """Return the workspace's keys; its first data key is made here, once, whoever comes first."""
-        keys = self._keys.get(workspace_id)
+        keys = self.cached(workspace_id)
         if keys is None:
             async with self._lock:
-                keys = self._keys.get(workspace_id)
+                keys = self.cached(workspace_id)
                 if keys is None:
                     async with self._db.housekeeping(workspace_id) as tx:
-                        keys = await self._load(tx)
-                    self._keys[workspace_id] = keys
+                        found = await self._load(tx)
+                    keys = self._take(workspace_id, found)
         return keys
 
     async def rotate(self, workspace_id: uuid.UUID) -> int:
-        """Add a new data key, used for sealing from now on; return its generation."""
-        async with self._lock, self._db.housekeeping(workspace_id) as tx:
-            latest = select(func.max(data_keys.c.generation)).where(data_keys.c.workspace_id == tx.workspace_id)
-            generation = int((await tx.execute(latest)).scalar_one() or 0) + 1
-            await tx.execute(insert(data_keys).values(self._fresh(workspace_id, generation)))
-            self._keys.pop(workspace_id, None)
+        """Add a new data key, used for sealing from now on; return its generation.
+
+        Other processes notice when they meet a value that was sealed with it.
+        """
+        async with self._lock:
+            async with self._db.housekeeping(workspace_id) as tx:
+                latest = select(func.max(data_keys.c.generation)).where(data_keys.c.workspace_id == tx.workspace_id)
+                generation = int((await tx.execute(latest)).scalar_one() or 0) + 1
+                await tx.execute(insert(data_keys).values(self._fresh(workspace_id, generation)))
+                found = await self._load(tx)
+            self._take(workspace_id, found)
         return generation
 
     def forget(self, workspace_id: uuid.UUID) -> None:
         """Read the workspace's keys anew when they are next asked for: another process may have rotated them."""
-        self._keys.pop(workspace_id, None)
+        self._stale.add(workspace_id)
 
     async def within(self, tx: WriteTx) -> WorkspaceKeys:
         """Return the keys of the transaction's workspace, making its first data key in this transaction."""
-        keys = self._keys.get(tx.workspace_id)
+        keys = self.cached(tx.workspace_id)
+        if keys is not None:
+            return keys
+        found = await self._load(tx)
+        if tx.workspace_id in self._keys:
+            return self._take(tx.workspace_id, found)
+
+        def keep() -> None:  # another transaction may have been quicker, with the same data keys
+            self._take(tx.workspace_id, found)
+
+        tx.after_commit.append(keep)
+        return self._made(tx.workspace_id, found)
+
+    def _take(self, workspace_id: uuid.UUID, found: dict[int, bytes]) -> WorkspaceKeys:
+        """Take data keys into memory; whoever holds the workspace's keys already has them at once."""
+        keys = self._keys.get(workspace_id)
         if keys is None:
-            keys = await self._load(tx)
-            tx.after_commit.append(lambda: self._keys.update({tx.workspace_id: keys}))
+            keys = self._keys[workspace_id] = self._made(workspace_id, found)
+        else:
+            keys.learn(found)
+        self._stale.discard(workspace_id)
         return keys
 
-    async def _load(self, tx: WriteTx) -> WorkspaceKeys:
+    def _made(self, workspace_id: uuid.UUID, found: dict[int, bytes]) -> WorkspaceKeys:
+        return WorkspaceKeys(dict(found), lambda: self._reread(workspace_id))
+
+    async def _load(self, tx: WriteTx) -> dict[int, bytes]:
         wrapped = select(data_keys.c.generation, data_keys.c.wrapped).where(data_keys.c.workspace_id == tx.workspace_id)
         rows = (await tx.execute(wrapped)).all()
         if not rows:
             first = insert(data_keys).values(self._fresh(tx.workspace_id, 1)).on_conflict_do_nothing()
             await tx.execute(first)
             rows = (await tx.execute(wrapped)).all()
-        return WorkspaceKeys(
-            {
-                row.generation: self._master.unwrap(
-                    row.wrapped, tx.workspace_id.bytes + row.generation.to_bytes(4, "big")
-                )
-                for row in rows
-            }
-        )
+        return {row.generation: self._unwrapped(tx.workspace_id, row.generation, row.wrapped) for row in rows}
+
+    def _reread(self, workspace_id: uuid.UUID) -> dict[int, bytes]:
+        """Read the data keys while the caller waits, in a thread with a connection of its own.
+
+        Values are opened in the middle of things that can't wait for the event loop. This happens once in a process
+        after a rotation, takes some milliseconds, and is given up after two seconds.
+        """
+        reading = asyncio.wait_for(self._fetch(workspace_id), REREAD_SECONDS)
+        with ThreadPoolExecutor(1) as thread:
+            try:
+                return thread.submit(asyncio.run, reading).result()
+            except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+                log.warning("data_keys_not_read", error=type(error).__name__)
+                return {}
+
+    async def _fetch(self, workspace_id: uuid.UUID) -> dict[int, bytes]:
+        connection = await asyncpg.connect(asyncpg_dsn(self._db.url), server_settings=SESSION_SETTINGS)
+        try:
+            rows = await connection.fetch(
+                "SELECT generation, wrapped FROM data_keys WHERE workspace_id = $1", workspace_id
+            )
+        finally:
+            await connection.close()
+        return {row["generation"]: self._unwrapped(workspace_id, row["generation"], row["wrapped"]) for row in rows}
+
+    def _unwrapped(self, workspace_id: uuid.UUID, generation: int, wrapped: bytes) -> bytes:
+        return self._master.unwrap(wrapped, workspace_id.bytes + generation.to_bytes(4, "big"))
 
     def _fresh(self, workspace_id: uuid.UUID, generation: int) -> dict[str, object]:
         context = workspace_id.bytes + generation.to_bytes(4, "big")

@@ -2,17 +2,21 @@
 
 import logging
 import sys
+import threading
+import traceback
+from types import TracebackType
 from typing import Any
 
 import structlog
 
+from provenance.core.masking import mask, mask_secrets
 from provenance.core.settings import Settings
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 def configure(settings: Settings, process: str) -> None:
-    """Set up logging for one process; lines of libraries take the same form."""
+    """Set up logging for one process; lines of libraries take the same form, and none of them says a secret."""
     level = _LEVELS[settings.log_level]
     renderer: Any = (
         structlog.processors.JSONRenderer()
@@ -23,6 +27,7 @@ def configure(settings: Settings, process: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        mask_secrets,
     ]
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, *shared, renderer],
@@ -39,3 +44,10 @@ def configure(settings: Settings, process: str) -> None:
         )
     )
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
+    sys.excepthook = _say_last_words
+    threading.excepthook = lambda last: _say_last_words(last.exc_type, last.exc_value, last.exc_traceback)
+
+
+def _say_last_words(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """Write what ends a process or thread as Python would, without secrets."""
+    sys.stderr.write(mask("".join(traceback.format_exception(kind, error, trace))))

@@ -144,6 +144,73 @@ class TestKeyring:
         assert (keys.open("p", sealed), keys.seal("p", b"x")[:4]) == (b"old", b"\0\0\0\2")
         assert await ring.rotate(workspace) == 3
 
+    async def test_another_process_opens_what_the_new_key_sealed(self, db: Database, tmp_path: Path) -> None:
+        master = await load_master_key(tmp_path, db)
+        here, there = Keyring(master, db), Keyring(master, db)
+        workspace = new_uuid()
+        mine, theirs = await here.of(workspace), await there.of(workspace)
+        await there.rotate(workspace)
+        sealed = theirs.seal("p", b"new")
+        assert sealed[:4] == b"\0\0\0\2", "keys that somebody holds already seal with the new one"
+        assert mine.seal("p", b"x")[:4] == b"\0\0\0\1", "nothing told this process yet"
+        assert mine.open("p", sealed) == b"new"
+        assert mine.seal("p", b"x")[:4] == b"\0\0\0\2", "from then on it seals with the new one, too"
+        assert await here.of(workspace) is mine
+        await there.rotate(workspace)
+        here.forget(workspace)
+        assert here.cached(workspace) is None
+        assert await here.of(workspace) is mine
+        assert mine.holds(3)
+
+    async def test_signing_keys_of_a_new_generation_are_found_as_well(self, db: Database, tmp_path: Path) -> None:
+        master = await load_master_key(tmp_path, db)
+        here, there = Keyring(master, db), Keyring(master, db)
+        workspace = new_uuid()
+        mine = await here.of(workspace)
+        generation = await there.rotate(workspace)
+        theirs = (await there.of(workspace)).signer("log", generation)
+        assert mine.signer("log", generation).public_key() == theirs.public_key()
+
+    async def test_a_generation_that_never_was_is_asked_for_once(
+        self, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ring = Keyring(await load_master_key(tmp_path, db), db)
+        keys = await ring.of(new_uuid())
+        asked = []
+        fetch = ring._fetch
+        monkeypatch.setattr(ring, "_fetch", lambda workspace_id: asked.append(workspace_id) or fetch(workspace_id))
+        for _ in range(3):
+            with pytest.raises(KeyringError, match="generation 9"):
+                keys.open("p", b"\0\0\0\x09" + bytes(40))
+        assert len(asked) == 1
+
+    async def test_without_a_database_an_unknown_generation_is_an_error_like_any(
+        self, postgres_url: str, tmp_path: Path
+    ) -> None:
+        async with fresh_database(postgres_url) as url:
+            db = Database(url, pool_size=2)
+            keys = await Keyring(await load_master_key(tmp_path, db), db).of(new_uuid())
+            await db.close()
+        with pytest.raises(KeyringError, match="generation 9"):
+            keys.open("p", b"\0\0\0\x09" + bytes(40))
+
+    async def test_a_key_made_in_a_transaction_that_is_rolled_back_is_not_kept(
+        self, db: Database, tmp_path: Path
+    ) -> None:
+        ring = Keyring(await load_master_key(tmp_path, db), db)
+        workspace = new_uuid()
+
+        async def lose() -> None:
+            async with db.housekeeping(workspace) as tx:
+                lost.append((await ring.within(tx)).derive("p"))
+                raise LookupError
+
+        lost: list[bytes] = []
+        with pytest.raises(LookupError):
+            await lose()
+        assert ring.cached(workspace) is None
+        assert (await ring.of(workspace)).derive("p") != lost[0]
+
     async def test_a_rotation_of_a_workspace_that_has_no_key_yet(self, db: Database, tmp_path: Path) -> None:
         ring = Keyring(await load_master_key(tmp_path, db), db)
         assert await ring.rotate(new_uuid()) == 1
