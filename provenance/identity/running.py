@@ -15,6 +15,7 @@ from provenance.identity.access.epoch import Epoch
 from provenance.identity.access.service import Authenticate, JwtResolver, KeyResolver
 from provenance.identity.api_keys.stamping import LastUsed
 from provenance.identity.mail import Mailer
+from provenance.identity.members.reapplying import erase_again
 from provenance.identity.oidc.provider import Provider
 from provenance.identity.schemas import nobody
 from provenance.identity.sessions.signing import SigningKeys
@@ -97,6 +98,7 @@ class Identity:
         """Load the keys and begin to follow the epoch; the installation must have had its first start."""
         async with self.db.housekeeping() as tx:
             instance_id = await workspace.instance_id(tx)
+        await erase_again(self.db, self.settings.data_dir)
         self.keys = await self._ledger.keyring.of(instance_id)
         self.instance = nobody(instance_id)
         await self.signing.start(self.keys, self.settings.public_url or self.settings.instance_name)

@@ -48,7 +48,7 @@ OF_ITS_OWN = {
     "identity/device": set[str](),
     "identity/guessing": set[str](),
     "identity/invitations": set[str](),
-    "identity/members": {"erasing"},
+    "identity/members": {"destroying", "erasing", "journal", "reapplying"},
     "identity/oidc": {"provider"},
     "identity/passkeys": {"ceremony", "dependencies"},
     "identity/passwords": set[str](),

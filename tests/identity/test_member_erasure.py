@@ -1,14 +1,20 @@
 """Erasing a member: nothing in the whole database names them, and every row of theirs still proves."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
+import pytest
 
+from provenance.core import ids
 from provenance.core.actor import Role
 from provenance.core.db import asyncpg_dsn
-from provenance.identity.members import erasing
+from provenance.core.disk import DiskFull
+from provenance.identity.members import erasing, journal
+from provenance.identity.members.journal import Line
+from provenance.identity.members.reapplying import erase_again
 from tests.conftest import MakeTenant, Running, Tenant
 from tests.identity.conftest import new_email, token_in
 from tests.identity.people import As, MakeAs, also_in, rows
@@ -190,6 +196,45 @@ class TestRefusals:
         for role in (Role.VIEWER, Role.EDITOR):
             assert (await (await make_as(role)).say("POST", at(admin), body(admin)))[0] == 403
         assert (await client.post(at(admin), json=body(admin))).json()["code"] == "people_only"
+
+
+class TestRestored:
+    async def test_who_was_erased_since_the_backup_is_erased_again(
+        self, app: Running, workspace: Tenant, admin: As, make_as: MakeAs, database_url: str, tmp_path: Path
+    ) -> None:
+        viewer = await make_as(Role.VIEWER)
+        person_id = ids.decode("user", viewer.id)
+        assert person_id is not None
+        line = Line(person_id, ids.new_uuid(), 7, 1, admin.id)
+        assert await erase_again(app.ledger.db, tmp_path) == 0
+        journal.keep(tmp_path, line)
+        with (tmp_path / journal.JOURNAL_FILE).open("ab") as file:
+            file.write(b'{"person": "cut o')
+        journal.keep(tmp_path, Line(ids.new_uuid(), ids.new_uuid(), 0, 1, "user_gone"))
+        assert await erase_again(app.ledger.db, tmp_path) == 1
+        assert await erase_again(app.ledger.db, tmp_path) == 0
+        assert await found_anywhere(database_url, [viewer.email, viewer.name]) == []
+        again = await admin.post(at(viewer), json=body(viewer))
+        assert (again.json()["erasureId"], again.json()["eventsTombstoned"]) == (ids.encode("ers", line.erasure), 7)
+        [(event, subject, data)] = await rows(app, workspace.id, "MEMBER")
+        assert (event, subject, data["again"]) == ("member.erased", viewer.id, True)
+
+    async def test_each_erasure_is_written_down(self, app: Running, admin: As, make_as: MakeAs) -> None:
+        viewer = await make_as(Role.VIEWER)
+        done = (await admin.post(at(viewer), json=body(viewer))).json()
+        folder = app.ledger.settings.data_dir
+        [line] = [each for each in journal.load(folder) if each.person == ids.decode("user", viewer.id)]
+        assert (ids.encode("ers", line.erasure), line.events, line.by) == (
+            done["erasureId"],
+            done["eventsTombstoned"],
+            admin.id,
+        )
+        assert viewer.email not in (folder / journal.JOURNAL_FILE).read_text("utf-8")
+
+    def test_a_disk_without_room_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / journal.JOURNAL_FILE).mkdir()
+        with pytest.raises(DiskFull):
+            journal.keep(tmp_path, Line(ids.new_uuid(), ids.new_uuid(), 0, 1, "system"))
 
 
 async def audited(someone: As) -> list[dict[str, Any]]:

@@ -3,26 +3,26 @@
 No row is rewritten: rows hold ``user_…`` alone, and what led from there to a person is destroyed.
 """
 
+import asyncio
 import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from provenance.audit import service as audit
 from provenance.core.actor import Role
 from provenance.core.db import Contended, ReadTx, WriteTx
 from provenance.core.errors import Invalid
-from provenance.core.idempotency import forget_answers
 from provenance.core.ids import decode, encode, new_uuid
 from provenance.identity import service as identity_service
-from provenance.identity.api_keys import queries as api_keys
 from provenance.identity.guessing import service as guessing
 from provenance.identity.guessing.schemas import Subject, account, codes_of, mailbox
-from provenance.identity.members import queries
+from provenance.identity.members import journal, queries
+from provenance.identity.members.destroying import destroy_traces, tombstone_of
 from provenance.identity.members.errors import LastAdmin, MemberElsewhere, UnknownMember
+from provenance.identity.members.journal import Line
 from provenance.identity.members.schemas import MemberErase, MemberErased
 from provenance.identity.members.service import ensure_acting_admin
 from provenance.identity.running import Identity
-from provenance.identity.schemas import MemberEvent, Person, Status
+from provenance.identity.schemas import Person, Status
 
 _ADMIN = Role.ADMIN.name.lower()
 
@@ -82,26 +82,18 @@ def _ensure_nameless(reason: str, person: Person) -> None:
 
 
 async def _erase(tx: WriteTx, identity: Identity, person: Person, places: list[uuid.UUID], reason: str) -> MemberErased:
-    erasure_id = new_uuid()
     insides = [tx.inside(workspace_id) for workspace_id in places]
     counts = [await queries.count_events(inside, person.wire_id) for inside in insides]
+    line = Line(person.id, new_uuid(), sum(counts), tx.now, tx.actor.id)
+    await asyncio.to_thread(journal.keep, identity.settings.data_dir, line)
     await guessing.was_right(tx, identity.keys, _guessed_at(person))
     await identity_service.erase_person(tx, person.id)
-    await queries.insert_erasure(tx, person.id, erasure_id, sum(counts))
+    await queries.insert_erasure(tx, line)
     for inside, events in zip(insides, counts, strict=True):
-        await forget_answers(inside)
-        revoked = await api_keys.revoke_made_by(inside, person.wire_id)
-        data: dict[str, Any] = {
-            "erasureId": encode("ers", erasure_id),
-            "tombstone": tombstone_of(erasure_id),
-            "eventsTombstoned": events,
-            "keysRevoked": [f"key_{each}" for each in revoked],
-        }
-        if inside.workspace_id == tx.workspace_id:
-            data["reason"] = reason
-        audit.record(inside, MemberEvent.ERASED, person.wire_id, data, risk=audit.Risk.CRITICAL)
+        told = {"reason": reason} if inside.workspace_id == tx.workspace_id else {}
+        await destroy_traces(inside, line, eventsTombstoned=events, **told)
     tx.after_commit.append(identity.authenticate.forget)
-    return _shown(erasure_id, sum(counts))
+    return _shown(line.erasure, line.events)
 
 
 def _guessed_at(person: Person) -> list[Subject]:
@@ -117,11 +109,6 @@ async def tombstones(tx: ReadTx, user_ids: Iterable[str]) -> dict[str, str]:
     people = {found: user_id for user_id in user_ids if (found := decode("user", user_id)) is not None}
     erasures = await queries.erasures_of(tx, list(people)) if people else {}
     return {people[person_id]: tombstone_of(erasure_id) for person_id, erasure_id in erasures.items()}
-
-
-def tombstone_of(erasure_id: uuid.UUID) -> str:
-    """Return how an erased person reads: the same for all their rows, and nobody's name."""
-    return encode("erased", erasure_id)
 
 
 def _shown(erasure_id: uuid.UUID, events: int) -> MemberErased:

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from provenance.core.actor import Role
 from provenance.core.db import ReadTx, WriteTx
+from provenance.identity.members.journal import Line
 from provenance.identity.members.tables import person_erasures
 from provenance.identity.passkeys.tables import passkeys
 from provenance.identity.schemas import Status
@@ -113,10 +114,16 @@ async def count_events(tx: ReadTx, user_id: str) -> int:
     return int((await tx.execute(mine)).scalar_one())
 
 
-async def insert_erasure(tx: WriteTx, person_id: uuid.UUID, erasure_id: uuid.UUID, events: int) -> None:
+async def insert_erasure(tx: WriteTx, line: Line) -> None:
     """Note that a person was erased."""
-    columns = {"id": erasure_id, "events": events, "erased_at": tx.now, "erased_by": tx.actor.id}
-    await tx.execute(insert(person_erasures).values(person_id=person_id, **columns))
+    columns = {"id": line.erasure, "events": line.events, "erased_at": line.at, "erased_by": line.by}
+    await tx.execute(insert(person_erasures).values(person_id=line.person, **columns).on_conflict_do_nothing())
+
+
+async def living(tx: ReadTx, person_ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+    """Return those of these people who are there and not erased."""
+    there = select(people.c.id).where(people.c.id.in_(person_ids), people.c.erased_at.is_(None))
+    return list((await tx.execute(there.order_by(people.c.id))).scalars())
 
 
 async def erasure_of(tx: ReadTx, person_id: uuid.UUID) -> Any:
