@@ -79,9 +79,14 @@ def evidence(
         raise Misused("Say what the evidence is about: --uow, -r, -u, --where, --last …")
     asked_for = {"filters": filters, "completeness": completeness}
     with connected(settled(api_url, api_key)) as client:
-        made: Any = until_signed(lambda: client.call("POST", "/evidence", json=asked_for), PATIENCE)
-        digest = _save(client, made["id"], output)
+        made, digest = until_signed(lambda: _gathered(client, asked_for, output), PATIENCE)
     _tell(made, output, digest, as_json=as_json)
+
+
+def _gathered(client: "Client", asked_for: dict[str, Any], output: Path) -> tuple[Any, str]:
+    """Ask for the evidence and save its pack: both, for an erasure makes it other evidence in between."""
+    made: Any = client.call("POST", "/evidence", json=asked_for)
+    return made, _save(client, made["id"], output)
 
 
 def _save(client: "Client", evidence_id: str, output: Path) -> str:
@@ -112,6 +117,7 @@ def _tell(made: Any, output: Path, digest: str, *, as_json: bool) -> None:
     if as_json:
         terminal.print_json({**made, "file": str(output), "sha256": digest})
         return
-    typer.echo(f"{output}: {made['records']:,} records, proven by the log {terminal.plain(made['origin'])}")
+    found = f"{made['records']:,} records, proven" if made["records"] else "no record, and that there is none is proven"
+    typer.echo(f"{output}: {found} by the log {terminal.plain(made['origin'])}")
     typer.echo(f"SHA-256 {digest}")
     typer.echo(f"Check it: provenance verify {output} --key …, or python3 verify.py (inside) on any machine.")

@@ -28,8 +28,11 @@ def proof(
         Form,
         typer.Option("--format", help="json holds all; a tlog-proof holds no content and goes with a record."),
     ] = "json",
+    cosigned: Annotated[
+        bool, typer.Option("--cosigned", help="Against the newest head that a witness has signed (about one a minute).")
+    ] = False,
     wait: Annotated[
-        float, typer.Option("--wait", metavar="SECONDS", help="Patience until the log has signed the interaction.")
+        float, typer.Option("--wait", metavar="SECONDS", help="Patience until the interaction is under such a head.")
     ] = 10.0,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
@@ -41,7 +44,7 @@ def proof(
     from provenance.cli.verifying.signed import until_signed
 
     with connected(settled(api_url, api_key)) as client:
-        text = until_signed(lambda: _fetched(client, id, form), wait)
+        text = until_signed(lambda: _fetched(client, id, form, cosigned=cosigned), wait)
     if output is None:
         typer.echo(text, nl=not text.endswith(b"\n"))
         return
@@ -51,11 +54,13 @@ def proof(
         raise Misused(f"Cannot write {output}: {error.strerror}") from error
 
 
-def _fetched(client: "Client", id: str, form: Form) -> bytes:
+def _fetched(client: "Client", id: str, form: Form, *, cosigned: bool) -> bytes:
     from provenance_client.api.request import Request, segment
 
     accept = "text/plain" if form == "tlog-proof" else "application/json"
     request: Any = Request("GET", f"/interactions/{segment(id)}/proof", headers={"accept": accept})
+    if cosigned:
+        request = request.with_param("cosigned", "true")
     text = client.transport.exchange(request)
     return _record_of(text) if form == "record" else text
 

@@ -9,6 +9,8 @@ from provenance.cli.connection import ApiKey, connected, settled
 from provenance.cli.errors import Misused
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from provenance.cli.verifying.sources import Server
     from provenance.cli.verifying.verdict import Verdict
     from provenance.proof.notes import Note
@@ -39,6 +41,12 @@ def verify(
     record: Annotated[
         Path | None, typer.Option("--record", metavar="FILE", help="The record that a .tlog-proof is about.")
     ] = None,
+    certificate: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--certificate", metavar="FILE", help="The erasure certificate of a proof without content (repeat)."
+        ),
+    ] = None,
     contents: Annotated[
         bool, typer.Option("--contents/--no-contents", help="With a server: check every row's content too.")
     ] = True,
@@ -56,7 +64,7 @@ def verify(
     from provenance.cli.verifying.trust import policy_of
 
     trusted = policy_of(key or (), policy)
-    found = [_checked(path, record, trusted) for path in files or ()]
+    found = [_checked(path, record, certificate or (), trusted) for path in files or ()]
     if log is not None or not files:
         found += _check_server(log, api_key, list(files or ()), trusted, contents=contents, afresh=afresh)
     verdicts.tell(found, as_json=as_json)
@@ -64,7 +72,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def _checked(path: Path, record: Path | None, policy: "Policy") -> "Verdict":
+def _checked(path: Path, record: Path | None, certificates: "Sequence[Path]", policy: "Policy") -> "Verdict":
     from provenance.cli.verifying.documents import check_file
     from provenance.cli.verifying.logs import check_log
     from provenance.cli.verifying.sources import Folder
@@ -73,7 +81,7 @@ def _checked(path: Path, record: Path | None, policy: "Policy") -> "Verdict":
         raise Misused(f"There is no {path}.")
     if path.is_dir():
         return check_log(Folder(path), policy, None, contents=False, afresh=True)[0]
-    return check_file(path, record, policy)
+    return check_file(path, record, certificates, policy)
 
 
 def _check_server(

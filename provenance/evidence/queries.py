@@ -1,7 +1,7 @@
 """Every statement of evidence."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, any_, delete, func, literal, select
@@ -11,10 +11,14 @@ from provenance.core.db import ReadTx, WriteTx
 from provenance.evidence.schemas import Cited
 from provenance.evidence.tables import evidence_packs
 from provenance.ledger.entry import Columns
+from provenance.ledger.erasure.tables import erasures
+from provenance.ledger.log.schemas import Head
+from provenance.ledger.log.tables import log_checkpoints
 from provenance.ledger.tables import interactions
 
 _CITED = [evidence_packs.c[name] for name in Cited._fields]
 _COLUMNS = [interactions.c[name] for name in Columns._fields]
+_HEAD = [log_checkpoints.c[name] for name in Head._fields]
 
 
 async def add(tx: WriteTx, **values: Any) -> None:
@@ -60,3 +64,44 @@ async def rows(tx: ReadTx, numbers: Sequence[int]) -> list[tuple[int, Columns]]:
     mine = select(interactions.c.number, *_COLUMNS).where(interactions.c.workspace_id == tx.workspace_id, wanted)
     found = [tuple(row) for row in await tx.execute(mine.order_by(interactions.c.number))]
     return [(row[0], Columns._make(row[1:])) for row in found]
+
+
+# Ranges of a workspace do not overlap: a row loses its content once.
+_ERASURES_OF = """
+SELECT n.number, r.erasure_id
+  FROM unnest($2::bigint[]) AS n(number)
+ CROSS JOIN LATERAL (
+    SELECT erasure_id, last FROM erasure_ranges
+     WHERE workspace_id = $1 AND first <= n.number ORDER BY first DESC LIMIT 1
+ ) AS r
+ WHERE r.last >= n.number
+"""
+
+
+async def erasures_of(tx: ReadTx, numbers: Sequence[int]) -> dict[int, uuid.UUID]:
+    """Return which erasure took the content of each of these rows, as far as one did."""
+    found: Iterable[Any] = await tx.driver_sql(_ERASURES_OF, (tx.workspace_id, list(numbers)))
+    return {row[0]: row[1] for row in found}
+
+
+async def certificate(tx: ReadTx, erasure_id: uuid.UUID) -> tuple[str, str | None] | None:
+    """Return an erasure's status and its certificate, which it has when it is finished."""
+    columns = (erasures.c.status, erasures.c.certificate)
+    mine = select(*columns).where(erasures.c.workspace_id == tx.workspace_id, erasures.c.id == erasure_id)
+    row = (await tx.execute(mine)).first()
+    return None if row is None else (row.status, row.certificate)
+
+
+async def cosigned_heads(
+    tx: ReadTx, epoch: int, first: int, last: int, limit: int, *, newest: bool = False
+) -> list[Head]:
+    """Return heads of these sizes under which another than the log has signed, oldest first or ``newest`` first."""
+    mine = select(*_HEAD).where(
+        log_checkpoints.c.workspace_id == tx.workspace_id,
+        log_checkpoints.c.epoch == epoch,
+        log_checkpoints.c.size.between(first, last),
+        log_checkpoints.c.note.like("%\n\n\u2014 %\n\u2014 %"),
+    )
+    size = log_checkpoints.c.size
+    rows = await tx.execute(mine.order_by(size.desc() if newest else size).limit(limit))
+    return [Head._make(row) for row in rows]

@@ -3,7 +3,6 @@
 It follows from the records and the head alone, so it is the same each time; the signed manifest covers its bytes.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from html import escape
 from importlib.resources import files
@@ -11,17 +10,13 @@ from typing import Any
 
 import msgspec
 
-from provenance.core.clock import iso_millis
 from provenance.evidence.completing import pinned_of
+from provenance.evidence.erased import Erased
 from provenance.evidence.schemas import Cited
-from provenance.evidence.sealed import Sealed
+from provenance.evidence.time_line import Summary, listed, moment, time_line
 from provenance.proof.checkpoints import Checkpoint
-from provenance.proof.completeness_map import SUFFIX
 from provenance.proof.notes import Note
 
-MOST_ROWS = 2_000
-"""Rows of the time line; the records themselves are all in the pack."""
-_MOST_CONTENT = 4_000
 _CSS = (files("provenance.evidence") / "report.css").read_text("utf-8")
 
 _NAMES = {
@@ -44,38 +39,22 @@ _NAMES = {
 }
 
 
-class Summary:
-    """What the report says of the records, taken up while they are written."""
-
-    def __init__(self) -> None:
-        self.rows: list[str] = []
-        self.erased = 0
-        self.first: int | None = None
-        self.last: int | None = None
-
-    def take(self, sealed: Sealed) -> None:
-        """Take up one record."""
-        moment = sealed.row.occurred_at
-        self.first = moment if self.first is None else min(self.first, moment)
-        self.last = moment if self.last is None else max(self.last, moment)
-        self.erased += sealed.row.content is None
-        if len(self.rows) < MOST_ROWS:
-            self.rows.append(_row(sealed))
-
-
-def render(cited: Cited, summary: Summary, keys: Sequence[dict[str, Any]]) -> Iterator[bytes]:
-    """Yield the page, piece by piece."""
+def render(
+    cited: Cited, summary: Summary, erased: Erased, keys: Sequence[dict[str, Any]], signer: str
+) -> Iterator[bytes]:
+    """Yield the page, piece by piece; ``signer`` is the verifier key of who signs the pack."""
     checkpoint = Checkpoint.parse(Note.parse(cited.checkpoint).text)
     parts = (
         _head(checkpoint),
         _asked(cited),
-        _found(cited, summary),
-        _checked(cited, summary, checkpoint),
+        _found(cited, summary, erased) if cited.records else _nothing(cited),
+        _checked(cited, erased, checkpoint),
         _open_questions(cited),
-        _repeat(keys),
+        _repeat(signer),
     )
     yield "".join(parts).encode()
-    yield from (part.encode() for part in _time_line(cited, summary))
+    if cited.records:
+        yield from (part.encode() for part in time_line(summary, cited.records))
     yield _technical(cited, checkpoint, keys).encode()
 
 
@@ -91,34 +70,54 @@ def _head(checkpoint: Checkpoint) -> str:
 
 def _asked(cited: Cited) -> str:
     asked: dict[str, Any] = msgspec.json.decode(cited.asked)
-    rows = [(_NAMES.get(name, name), _listed(value)) for name, value in asked.items()]
+    rows = [(_NAMES.get(name, name), listed(value)) for name, value in asked.items()]
     return f"<h2>What was asked</h2>\n<p>All records for which every one of these holds:</p>\n{_facts(rows)}"
 
 
-def _found(cited: Cited, summary: Summary) -> str:
+def _nothing(cited: Cited) -> str:
+    return (
+        "<h2>What was found</h2>\n"
+        f"<p><strong>No record.</strong> Not one of the log's first {cited.newest_size:,} entries names what was asked "
+        "for, not even one whose content was erased since.</p>\n"
+    )
+
+
+def _found(cited: Cited, summary: Summary, erased: Erased) -> str:
     rows = [
         ("Records", f"{cited.records:,}"),
         ("Numbers in the log", f"{cited.numbers[0]:,} to {cited.numbers[-1]:,}, not all between them"),
-        ("Earliest", _moment(summary.first or 0)),
-        ("Latest", _moment(summary.last or 0)),
-        ("Content erased since", f"{summary.erased:,}" if summary.erased else "none"),
-        ("Signed by the log", f"{_moment(cited.signed_at)} at the latest, by the log's own clock"),
+        ("Earliest", moment(summary.first or 0)),
+        ("Latest", moment(summary.last or 0)),
+        ("Content erased since", _erased(erased)),
+        ("Signed by the log", f"{moment(cited.signed_at)} at the latest, by the log's own clock"),
     ]
     if cited.numbers[-1] - cited.numbers[0] + 1 == cited.records:
         rows[1] = ("Numbers in the log", f"{cited.numbers[0]:,} to {cited.numbers[-1]:,}")
     return f"<h2>What was found</h2>\n{_facts(rows)}"
 
 
-def _checked(cited: Cited, summary: Summary, checkpoint: Checkpoint) -> str:
+def _erased(erased: Erased) -> str:
+    if not erased.rows:
+        return "none"
+    times = "one erasure" if erased.certificates == 1 else f"{erased.certificates:,} erasures"
+    return f"of {len(erased.rows):,}, by {times}"
+
+
+def _checked(cited: Cited, erased: Erased, checkpoint: Checkpoint) -> str:
     witnesses = [each.name for each in Note.parse(cited.checkpoint).signatures if each.name != checkpoint.origin]
-    whole = cited.records - summary.erased
+    checks = [*(_of_records(cited, erased, checkpoint) if cited.records else ()), *_of_log(cited)]
+    items = "".join(f"<li><strong>{escape(title)}</strong>{escape(text)}</li>\n" for title, text in checks)
+    return f'<h2>What was checked</h2>\n<ul class="checks">\n{items}{_witnessed(witnesses)}</ul>\n'
+
+
+def _of_records(cited: Cited, erased: Erased, checkpoint: Checkpoint) -> list[tuple[str, str]]:
+    gone = len(erased.rows)
     checks = [
         (
             "The content is what was recorded.",
             f"When a record is made, its content is sealed by a digital fingerprint (SHA-256 with a secret salt). "
-            f"For {whole:,} of {cited.records:,} records the fingerprint was computed again from the content in this "
-            "pack, and it is the same. One changed letter would give another."
-            + (f" Of the other {summary.erased:,} the content was erased on purpose." if summary.erased else ""),
+            f"For {cited.records - gone:,} of {cited.records:,} records the fingerprint was computed again from the "
+            "content in this pack, and it is the same. One changed letter would give another.",
         ),
         (
             "Each record stands where the log says.",
@@ -126,6 +125,19 @@ def _checked(cited: Cited, summary: Summary, checkpoint: Checkpoint) -> str:
             f"{cited.records:,} records a path of fingerprints was followed up to the top of that tree. A record that "
             "was changed, moved, back-dated or put in later would lead elsewhere.",
         ),
+    ]
+    if gone:
+        text = (
+            "Content can be destroyed, when a person asks for it or its time is over; the record's place and "
+            f"fingerprint stay. Each of the {gone:,} records without content is named by a certificate, signed by the "
+            "log, that says when and why."
+        )
+        checks.append(("What is missing was erased on purpose.", text))
+    return checks
+
+
+def _of_log(cited: Cited) -> list[tuple[str, str]]:
+    checks = [
         (
             "The log has committed itself to this.",
             "The top of the tree is signed with the log's own key. The log can't deny having stood like this, and "
@@ -143,14 +155,24 @@ def _checked(cited: Cited, summary: Summary, checkpoint: Checkpoint) -> str:
         )
         checks.append(("The log grew, and kept what it held.", text))
     if cited.completeness is not None:
+        checks.append(_complete(cited))
+    return checks
+
+
+def _complete(cited: Cited) -> tuple[str, str]:
+    index = "The log keeps a signed index of which of its entries name which resource, user and unit of work. "
+    if not cited.records:
         text = (
-            f"The log keeps a signed index of which of its entries name which resource, user and unit of work. For the "
-            f"one asked for it counts {cited.records:,} among the log's first {cited.newest_size:,} entries: exactly "
-            "those in this pack. None is left out."
+            f"In that index, as it stood over the log's first {cited.newest_size:,} entries, the one asked for is not "
+            "there. The part of the index where it would have to stand is in this pack, with the path that shows that "
+            "it is that part. An entry that named it could not be hidden without the index being another."
         )
-        checks.append(("These are all the records.", text))
-    items = "".join(f"<li><strong>{escape(title)}</strong>{escape(text)}</li>\n" for title, text in checks)
-    return f'<h2>What was checked</h2>\n<ul class="checks">\n{items}{_witnessed(witnesses)}</ul>\n'
+        return "There is no such record.", index + text
+    text = (
+        f"For the one asked for it counts {cited.records:,} among the log's first {cited.newest_size:,} entries: "
+        "exactly those in this pack. None is left out."
+    )
+    return "These are all the records.", index + text
 
 
 def _witnessed(names: Sequence[str]) -> str:
@@ -164,11 +186,18 @@ def _witnessed(names: Sequence[str]) -> str:
 
 
 def _open_questions(cited: Cited) -> str:
-    open_ones = [
-        "That what was recorded is true. It shows what was recorded, by which key, in which order.",
-        "That the moment of an event is right: it is what the sender said. The order in the log, and that a record "
-        "was there when the head was signed, are proven.",
-    ]
+    if cited.records:
+        open_ones = [
+            "That what was recorded is true. It shows what was recorded, by which key, in which order.",
+            "That the moment of an event is right: it is what the sender said. The order in the log, and that a record "
+            "was there when the head was signed, are proven.",
+        ]
+    else:
+        open_ones = [
+            "That nothing happened. It shows that nothing was recorded here under exactly this id: another spelling is "
+            "another id, and a resource that a record only mentions as related is not counted.",
+            "What was recorded later than the entries counted above.",
+        ]
     if cited.completeness is None:
         open_ones.append(
             "That these are all records of their kind: the log chose them by the filter above. Whoever holds the whole "
@@ -183,9 +212,8 @@ def _open_questions(cited: Cited) -> str:
     return f"<h2>What this does not show</h2>\n<ul>\n{items}</ul>\n"
 
 
-def _repeat(keys: Sequence[dict[str, Any]]) -> str:
-    own = [each for each in keys if not str(each["origin"]).endswith(SUFFIX)]
-    key = escape(str(own[-1]["verifierKey"]))
+def _repeat(signer: str) -> str:
+    key = escape(signer)
     return (
         "<h2>How to check this yourself</h2>\n"
         "<p>On any computer with Python 3.8 or newer, without a network:</p>\n"
@@ -194,58 +222,6 @@ def _repeat(keys: Sequence[dict[str, Any]]) -> str:
         "the place. Before you rely on the key printed here, compare it with the one that the log's operator gives you "
         "by another way: a pack can't vouch for its own key.</p>\n"
     )
-
-
-def _time_line(cited: Cited, summary: Summary) -> Iterator[str]:
-    yield (
-        '<h2>Time line</h2>\n<table class="line">\n<thead><tr><th class="number">No.</th><th class="when">'
-        'When (UTC)</th><th class="who">Who</th><th class="what">Did what</th><th>To what</th></tr></thead>\n<tbody>\n'
-    )
-    yield from summary.rows
-    yield "</tbody>\n</table>\n"
-    if cited.records > len(summary.rows):
-        left = cited.records - len(summary.rows)
-        yield f"<p>{left:,} more records are in the file records.ndjson, in the same order.</p>\n"
-
-
-def _row(sealed: Sealed) -> str:
-    envelope: dict[str, Any] = msgspec.json.decode(sealed.envelope)
-    content: dict[str, Any] | None = None if sealed.row.content is None else msgspec.json.decode(sealed.row.content)
-    outcome = f" {_outcome(str(envelope['outcome']))}" if envelope["outcome"] else ""
-    return (
-        f'<tr><td class="number">{sealed.number}</td><td class="when">{_moment(sealed.row.occurred_at)}</td>'
-        f'<td class="who">{_who(envelope, content)}</td>'
-        f'<td class="what">{escape(envelope["action"])}{outcome}<small>from {escape(envelope["origin"])}</small></td>'
-        f"<td>{_what(envelope, content)}</td></tr>\n"
-    )
-
-
-def _outcome(word: str) -> str:
-    style = ' class="bad"' if word in ("failure", "denied") else ""
-    return f"<small{style}>{escape(word)}</small>"
-
-
-def _who(envelope: dict[str, Any], content: dict[str, Any] | None) -> str:
-    recorded = f"<small>recorded by {escape(envelope['recordedBy'])}</small>"
-    if content is None:
-        return f'<span class="erased">erased</span>{recorded}'
-    behalf = content.get("onBehalfOf")
-    named = escape(str(content.get("userId") or "\u2013"))
-    return named + (f"<small>on behalf of {escape(_listed(behalf))}</small>" if behalf else "") + recorded
-
-
-def _what(envelope: dict[str, Any], content: dict[str, Any] | None) -> str:
-    kind = escape(envelope["resourceType"])
-    if content is None:
-        return f'{kind} <span class="erased">content erased; position and commitment are proven</span>'
-    rest = {name: value for name, value in content.items() if name not in ("resourceId", "userId", "onBehalfOf")}
-    shown = f"{kind} {escape(str(content.get('resourceId')))}"
-    if not rest:
-        return shown
-    text = json.dumps(rest, ensure_ascii=False, indent=2)
-    if len(text) > _MOST_CONTENT:
-        text = text[:_MOST_CONTENT] + "\n… (all of it is in records.ndjson)"
-    return f"{shown}<details><summary>content</summary><pre>{escape(text)}</pre></details>"
 
 
 def _technical(cited: Cited, checkpoint: Checkpoint, keys: Sequence[dict[str, Any]]) -> str:
@@ -263,11 +239,3 @@ def _facts(rows: Sequence[tuple[str, str]], *, code: bool = False) -> str:
     cell = "<td><code>{}</code></td>" if code else "<td>{}</td>"
     lines = [f"<tr><th>{escape(name)}</th>{cell.format(escape(value))}</tr>\n" for name, value in rows]
     return f'<table class="facts">\n{"".join(lines)}</table>\n'
-
-
-def _listed(value: Any) -> str:
-    return " or ".join(str(each) for each in value) if isinstance(value, list) else str(value)
-
-
-def _moment(ns: int) -> str:
-    return iso_millis(ns).replace("T", " ").removesuffix("Z")

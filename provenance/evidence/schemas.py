@@ -24,21 +24,24 @@ class EvidenceCreate(BaseModel):
     filters: Filters = Field(description="At least one.")
     completeness: bool = Field(
         default=True,
-        description="Prove that these are all, where the filter is one resourceId, userId or uowId alone. For the "
-        "first two the pack discloses the workspace's index key.",
+        description="Prove that these are all, or that there is none, where the filter is one resourceId, userId or "
+        "uowId alone. For the first two the pack discloses the workspace's index key.",
     )
 
 
 class Evidence(BaseModel):
-    """Evidence that can be downloaded: what was asked, what was found, and the head of the log that proves it."""
+    """Evidence that can be downloaded: what was asked, what was found, and the head of the log that proves it.
+
+    Without records, and so without numbers, it proves that the log names the one id asked for nowhere.
+    """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
     id: str
     filter: dict[str, Any]
     records: int
-    first_number: int
-    last_number: int
+    first_number: int | None
+    last_number: int | None
     complete: bool
     origin: str
     tree_size: int

@@ -5,7 +5,7 @@ from typing import Any
 from provenance.core.actor import Actor
 from provenance.core.clock import iso_millis
 from provenance.core.db import Database, ReadTx
-from provenance.evidence.errors import NothingAsked, NothingFound, TooManyRecords
+from provenance.evidence.errors import NothingAsked, TooManyRecords
 from provenance.ledger.catalogue.cache import Catalogue, Catalogues, Kind
 from provenance.ledger.completeness.schemas import Subject
 from provenance.ledger.interactions import scanning
@@ -55,7 +55,7 @@ def one_id(written: dict[str, Any]) -> Subject | None:
 async def numbers_of(db: Database, actor: Actor, catalogues: Catalogues, filters: Filters) -> list[int]:
     """Return the numbers of all rows that satisfy the filters, ascending.
 
-    Reads in pieces, each in a transaction of its own: rows are only ever added. Raises NothingFound, TooManyRecords.
+    Reads in pieces, each in a transaction of its own: rows are only ever added. Raises TooManyRecords.
     """
     found: list[int] = []
     wanted = Wanted(newest_first=False, after=None, skip=0, rows=_ROWS_AT_ONCE, counting=False)
@@ -69,8 +69,6 @@ async def numbers_of(db: Database, actor: Actor, catalogues: Catalogues, filters
             break
         after = piece.keys[-1] if len(piece.keys) == _ROWS_AT_ONCE else piece.last
         wanted = wanted._replace(after=after)
-    if not found:
-        raise NothingFound("No record satisfies these filters.")
     return sorted(found)
 
 

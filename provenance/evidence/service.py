@@ -15,9 +15,9 @@ from provenance.core.clock import iso_millis
 from provenance.core.db import Database, ReadTx, WriteTx
 from provenance.core.keyring import WorkspaceKeys
 from provenance.core.pagination import Page, PageAsked, paged
-from provenance.evidence import completing, packing, queries, selecting
+from provenance.evidence import citing, completing, packing, queries, selecting
 from provenance.evidence.completing import Complete
-from provenance.evidence.errors import LogReopened, UnknownEvidence
+from provenance.evidence.errors import LogReopened, NothingFound, UnknownEvidence
 from provenance.evidence.schemas import Cited, Evidence, EvidenceCreate, EvidenceEvent
 from provenance.ledger.completeness.schemas import Subject
 from provenance.ledger.log import queries as log_queries
@@ -26,10 +26,11 @@ from provenance.ledger.log.errors import NotIntegrated
 from provenance.ledger.log.schemas import Head
 from provenance.ledger.service import Ledger
 from provenance.proof.canonical import canonical
-from provenance.proof.checkpoints import Checkpoint
-from provenance.proof.notes import Note
 
 PREFIX = "evd"
+ABSENCE_LAG = 10_000
+"""Entries that the completeness map may lack, and never more than a tenth, when it shows that nothing is there."""
+_NOTHING = "No record satisfies these filters."
 
 
 class Asked(NamedTuple):
@@ -41,43 +42,50 @@ class Asked(NamedTuple):
 
 
 async def gather(db: Database, actor: Actor, ledger: Ledger, body: EvidenceCreate) -> Asked:
-    """Find the rows that evidence is asked about. Raises NothingAsked, NothingFound and TooManyRecords."""
+    """Find the rows that evidence is asked about: none, where it can be proven that there is none.
+
+    Raises NothingAsked, NothingFound and TooManyRecords.
+    """
     catalogue = await ledger.catalogues.of(actor.workspace_id)
     written = selecting.written(body.filters, catalogue)
+    whose = selecting.one_id(written) if body.completeness else None
     numbers = await selecting.numbers_of(db, actor, ledger.catalogues, body.filters)
-    return Asked(canonical(written), numbers, selecting.one_id(written) if body.completeness else None)
+    if not numbers and whose is None:
+        raise NothingFound(_NOTHING)
+    return Asked(canonical(written), numbers, whose)
 
 
 async def create(tx: WriteTx, keys: WorkspaceKeys, asked: Asked) -> tuple[Evidence, bool]:
-    """Pin what was found to the oldest head still kept that covers it, and keep that head for good.
+    """Pin what was found to a head that covers it, and keep that head for good.
 
     The same filter that finds the same rows is the same evidence: then nothing is written and the second value is
     False. Raises NotIntegrated while the last row is under no signed head, MapBehind while the completeness map does
-    not reach it, and MapDiffers.
+    not reach it, NothingFound when nothing was found and nothing is signed, MapDiffers, and TooManyRecords.
     """
     state = await log_queries.locked_state(tx)  # the integrator passes over a locked log: no head goes meanwhile
     complete = None
-    await _head_over(tx, state.epoch, asked.numbers, None)
+    if asked.numbers and await log_queries.head_covering(tx, state.epoch, asked.numbers[-1]) is None:
+        raise NotIntegrated()
     if asked.whose is not None:
-        complete = await completing.complete(tx, keys, asked.whose, asked.numbers)
+        covers = asked.numbers[-1] if asked.numbers else _enough(state.size)
+        complete = await completing.complete(tx, keys, asked.whose, asked.numbers, covers)
         asked = asked._replace(numbers=complete.numbers)
     digest = _digest(asked, state.epoch)
     known = await queries.with_digest(tx, digest)
     if known is not None:
         return shown(known), False
-    head = await _head_over(tx, state.epoch, asked.numbers, complete)
+    head = await citing.head_over(tx, state.epoch, asked.numbers, complete)
     return shown(await _keep(tx, digest, asked, head, complete)), True
 
 
-async def _head_over(tx: WriteTx, epoch: int, numbers: list[int], complete: Complete | None) -> Head:
-    """The oldest head that covers these rows; that of the map's answer when it is older still, for it moves on."""
-    head = await log_queries.head_covering(tx, epoch, numbers[-1])
-    if head is None:
-        raise NotIntegrated()
-    if complete is None or complete.size >= head.size:
-        return head
-    root = Checkpoint.parse(Note.parse(complete.checkpoint).text).root
-    return Head(tx.workspace_id, epoch, complete.size, root, complete.checkpoint, tx.now)
+def _enough(size: int) -> int:
+    """How far the map has to be to show that nothing is there: while the log grows it is always a little behind.
+
+    Raises NothingFound while nothing is signed.
+    """
+    if not size:
+        raise NothingFound(_NOTHING)
+    return size - min(size // 10, ABSENCE_LAG)
 
 
 async def _keep(tx: WriteTx, digest: bytes, asked: Asked, head: Head, complete: Complete | None) -> Cited:
@@ -133,7 +141,8 @@ async def _cited_as(tx: ReadTx, evidence_id: str) -> Cited:
 async def packed(db: Database, actor: Actor, ledger: Ledger, evidence_id: str) -> tuple[IO[bytes], int]:
     """Write the pack of a piece of evidence to a file without a name; return it at its start, and its size.
 
-    Raises UnknownEvidence, LogReopened, and RowDiffers when a row is not stored as it was recorded.
+    Raises UnknownEvidence, LogReopened, RowDiffers when a row is not stored as it was recorded, NotCertified while
+    an erasure of one of them is under way, and TooManyRecords when too many erasures took their content.
     """
     async with db.read(actor) as tx:
         cited = await _cited_as(tx, evidence_id)
@@ -154,8 +163,8 @@ def shown(cited: Cited) -> Evidence:
         id=ids.encode(PREFIX, cited.id),
         filter=msgspec.json.decode(cited.asked),
         records=cited.records,
-        first_number=cited.numbers[0],
-        last_number=cited.numbers[-1],
+        first_number=cited.numbers[0] if cited.numbers else None,
+        last_number=cited.numbers[-1] if cited.numbers else None,
         complete=cited.completeness is not None,
         origin=cited.checkpoint.partition("\n")[0],
         tree_size=cited.size,

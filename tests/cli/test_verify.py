@@ -16,14 +16,18 @@ from provenance.cli.verifying.sources import named
 from provenance.core import ids
 from provenance.core.db import asyncpg_dsn
 from provenance.ledger.completeness.following import Follower, Progress
+from provenance.ledger.log import queries as log_queries
 from provenance.ledger.log.heads import Heads
 from provenance.ledger.log.integrating import Integrator
+from provenance.ledger.witness import queries as witness_queries
+from provenance.proof.certificates import Certificate, sign_certificate
 from provenance.proof.checkpoints import Checkpoint, sign_checkpoint
 from provenance.proof.cosignatures import cosign
 from provenance.proof.frontier import Frontier
 from provenance.proof.leaf import leaf_hash
 from provenance.proof.merkle import tree_root
 from provenance.proof.notes import COSIGNATURE_V1, Note, Signer
+from provenance.proof.proof_file import ProofFile
 from provenance.proof.tiles import Bundle, pack_entries
 from tests.cli.process import Person, Shell
 from tests.conftest import MakeTenant, Running, Tenant
@@ -130,6 +134,79 @@ class TestJsonProof:
             assert done.stderr.startswith("error:")
 
 
+class TestErased:
+    """A proof without content, and the certificate of its erasure."""
+
+    def certificate(self, folder: Path, *, signer: Signer = LOG, first: int = 5) -> str:
+        said = Certificate(
+            origin=signer.name,
+            id="erasure-1",
+            kind="erasure",
+            selector="userId",
+            selector_hash=None,
+            reason="ticket 8",
+            by="user_1",
+            requested="2026-11-22T10:00:00.000Z",
+            erased="2026-11-22T10:00:03.000Z",
+            cleaned="2026-11-22T10:00:09.000Z",
+            backups="2026-11-22T10:00:09.000Z",
+            rows=1,
+            steps=(),
+            ranges=((first, first),),
+        )
+        return file_of(folder, f"{first}.note", str(sign_certificate(said, signer)))
+
+    def test_that_it_was_erased_is_told(self, shell: Shell, tmp_path: Path) -> None:
+        path = file_of(tmp_path, "proof.json", document(erased=True))
+        done = shell.run("verify", path, "--key", KEY)
+        assert done.returncode == 0, done.stdout
+        assert "Content erased, position and commitment proven" in done.stdout
+
+    def test_when_and_why_says_the_certificate(self, shell: Shell, tmp_path: Path) -> None:
+        path = file_of(tmp_path, "proof.json", document(erased=True))
+        others = ("--certificate", self.certificate(tmp_path, first=4))
+        done = shell.run("verify", path, "--key", KEY, *others, "--certificate", self.certificate(tmp_path))
+        assert done.returncode == 0, done.stdout
+        when = "Content erased on 2026-11-22 10:00:03.000 UTC, position and commitment proven. Reason: ticket 8"
+        assert when in done.stdout
+        done = shell.run("verify", path, "--key", KEY, *others)
+        assert (done.returncode, "names interaction number 5" in done.stdout) == (1, True)
+
+    def test_beside_a_proof_file_too(self, shell: Shell, tmp_path: Path) -> None:
+        found = json.loads(document(erased=True))
+        record = file_of(tmp_path, "record.json", json.dumps({"envelope": found["envelope"]}))
+        made = ProofFile(4, tuple(bytes.fromhex(each) for each in found["path"]), head())
+        proof = file_of(tmp_path, "x.tlog-proof", str(made))
+        done = shell.run("verify", proof, "--record", record, "--key", KEY)
+        assert (done.returncode, "erased, or left out" in done.stdout) == (0, True)
+        more = ("--certificate", self.certificate(tmp_path))
+        done = shell.run("verify", proof, "--record", record, "--key", KEY, *more)
+        assert (done.returncode, "Content erased on 2026-11-22" in done.stdout) == (0, True)
+
+    def test_a_certificate_of_others(self, shell: Shell, tmp_path: Path) -> None:
+        path = file_of(tmp_path, "proof.json", document(erased=True))
+        key = Ed25519PrivateKey.from_private_bytes(bytes([7]) * 32)
+        older = Signer(LOG.name + "/e1", key)
+        for signer, keys, code in (
+            (Signer(LOG.name, key), (), 1),
+            (Signer("other.example/main", key), (), 1),
+            (older, (), 1),
+            (older, ("--key", str(older.verifier)), 0),
+        ):
+            certificate = self.certificate(tmp_path, signer=signer)
+            done = shell.run("verify", path, "--key", KEY, *keys, "--certificate", certificate)
+            assert done.returncode == code, done.stdout
+        text = Path(self.certificate(tmp_path)).read_text().replace("ticket 8", "ticket 9")
+        changed = file_of(tmp_path, "changed.note", text)
+        done = shell.run("verify", path, "--key", KEY, "--certificate", changed)
+        assert (done.returncode, "NOT PROVEN" in done.stdout) == (1, True)
+
+    def test_what_is_no_certificate_is_wrong_use(self, shell: Shell, tmp_path: Path) -> None:
+        path = file_of(tmp_path, "proof.json", document(erased=True))
+        for file in (path, "nowhere"):
+            assert shell.run("verify", path, "--certificate", file).returncode == 2
+
+
 class TestPolicy:
     WITNESS = Signer("w.example", Ed25519PrivateKey.from_private_bytes(bytes([9]) * 32), COSIGNATURE_V1)
 
@@ -192,6 +269,28 @@ class TestProof:
         assert (await person.run("verify", proof)).returncode == 2
         assert (await person.run("verify", proof, "--record", proof)).returncode == 2
 
+    async def test_against_a_head_that_a_witness_signed(
+        self, app: Running, person: Person, client: httpx.AsyncClient, sign: Sign, workspace_id: uuid.UUID
+    ) -> None:
+        await post(client, 1)
+        await sign()
+        row = (await client.get("/api/interactions")).json()["data"][0]
+        done = await person.run("proof", row["interactionId"], "--cosigned", "--wait", "0")
+        assert (done.returncode, "not_cosigned" in done.stderr) == (1, True)
+        async with app.ledger.db.housekeeping(workspace_id) as tx:
+            found = await log_queries.head(tx, 0)
+            assert found is not None
+            note = Note.parse(found.note)
+            signed = note.signed([cosign(note, TestPolicy.WITNESS, 1_700_000_000)])
+            await log_queries.replace_note(tx, found, str(signed))
+            await witness_queries.claim(tx, 0)
+            await witness_queries.note_cosigned(tx, found.epoch, found.size)
+        await post(client, 1)
+        await sign()
+        for cosigned, size in ((("--cosigned",), 1), ((), 2)):
+            proof = json.loads(await person.get("proof", row["interactionId"], *cosigned))
+            assert (proof["treeSize"], "w.example" in proof["checkpoint"]) == (size, bool(cosigned))
+
     async def test_it_waits_for_the_log_only_so_long(self, person: Person, client: httpx.AsyncClient) -> None:
         await post(client, 1)
         row = (await client.get("/api/interactions")).json()["data"][0]
@@ -247,10 +346,21 @@ class TestPack:
         assert done.returncode == 1
         assert "README.txt" in done.stdout
 
+    async def test_that_there_is_none(
+        self, person: Person, client: httpx.AsyncClient, sign: Sign, tmp_path: Path
+    ) -> None:
+        await post(client, 2)
+        await sign()
+        pack = str(tmp_path / "none.zip")
+        assert "no record, and that there is none is proven" in await person.get("evidence", "-u", "nobody", "-o", pack)
+        done = await person.run("verify", pack, "--key", await key_of(client))
+        assert done.returncode == 0, done.stdout
+        assert "not one of the log's first 2 entries names the id" in done.stdout
+
     async def test_what_is_refused(self, person: Person, tmp_path: Path) -> None:
         pack = str(tmp_path / "x.zip")
         assert (await person.run("evidence", "-o", pack)).returncode == 2
-        done = await person.run("evidence", "-u", "nobody", "-o", pack)
+        done = await person.run("evidence", "-u", "nobody", "--no-completeness", "-o", pack)
         assert (done.returncode, "nothing_found" in done.stderr) == (1, True)
         assert list(tmp_path.glob("*.zip")) == []
 

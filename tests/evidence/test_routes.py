@@ -156,7 +156,9 @@ class TestCreate:
             ({}, 400, "invalid_request"),
             ({"filters": {"uowId": "x"}}, 400, "invalid_request"),
             ({"filters": {"where": "1 +"}}, 400, "invalid_expression"),
-            ({"filters": {"userId": "nobody"}}, 404, "nothing_found"),
+            ({"filters": {"userId": "nobody"}, "completeness": False}, 404, "nothing_found"),
+            ({"filters": {"userId": "nobody", "platform": "exclude"}}, 404, "nothing_found"),
+            ({"filters": {"resourceId": "nothing-*"}}, 404, "nothing_found"),
             ({"filters": {"action": "NEVER"}}, 404, "nothing_found"),
             ({"filters": {"uowId": UOW}, "more": 1}, 400, "invalid_request"),
         ],
@@ -192,7 +194,7 @@ class TestCreate:
         monkeypatch.setattr("provenance.evidence.sealed.ROWS_AT_ONCE", 100)
         monkeypatch.setattr("provenance.evidence.selecting._ROWS_AT_ONCE", 70)
         monkeypatch.setattr("provenance.evidence.packing.MOST_PROOFS", 10)
-        monkeypatch.setattr("provenance.evidence.report.MOST_ROWS", 20)
+        monkeypatch.setattr("provenance.evidence.time_line.MOST_ROWS", 20)
         await post(client, 300)
         await sign()
         pack = await pack_of(client)
@@ -242,22 +244,6 @@ class TestCompleteness:
         assert "completeness.json" not in zipfile.ZipFile(io.BytesIO(pack)).namelist()
         assert outcome_of(pack, await key_of(client)).proven
 
-    async def test_erased_rows_are_part_of_it(
-        self, app: Running, client: httpx.AsyncClient, sign: Sign, workspace_id: uuid.UUID
-    ) -> None:
-        await post(client, 4)
-        await sign()
-        connection = await asyncpg.connect(asyncpg_dsn(app.ledger.db.url))
-        await connection.execute(
-            "UPDATE interactions SET content = NULL, salt = NULL, resource_id = NULL, user_id = NULL "
-            "WHERE workspace_id = $1 AND number = 2",
-            workspace_id,
-        )
-        await connection.close()
-        pack = await pack_of(client, userId="ada")
-        assert outcome_of(pack, await key_of(client)).proven
-        assert [line["content"] is None for line in lines_of(pack)] == [False, True, False, False]
-
     async def test_a_map_that_is_behind_is_waited_for(
         self, app: Running, client: httpx.AsyncClient, sign: Sign, workspace_id: uuid.UUID, tmp_path: Path
     ) -> None:
@@ -279,6 +265,51 @@ class TestCompleteness:
         outcome = outcome_of(await pack_of(client), await key_of(client))
         assert outcome.proven
         assert outcome.findings[-1].subject == "completeness"
+
+
+class TestAbsence:
+    @pytest.mark.parametrize("filters", [{"userId": "nobody"}, {"resourceId": "window"}, {"uowId": OTHER}])
+    async def test_that_there_is_none_is_proven(
+        self, client: httpx.AsyncClient, sign: Sign, filters: dict[str, Any]
+    ) -> None:
+        await post(client, 4)
+        await sign()
+        made = await ask(client, **filters)
+        assert (made["records"], made["firstNumber"], made["lastNumber"], made["complete"]) == (0, None, None, True)
+        pack = (await client.get(f"/api/evidence/{made['id']}/download")).content
+        outcome = outcome_of(pack, await key_of(client))
+        assert (outcome.proven, outcome.trusted) == (True, True), [each.shown() for each in outcome.findings]
+        sentences = [finding.sentence for finding in outcome.findings]
+        assert "There is none: not one of the log's first 4 entries names the id." in sentences
+        assert (lines_of(pack), read(pack, "records.ndjson")) == ([], b"")
+        page = read(pack, "report.html").decode()
+        outline = _Outline()
+        outline.feed(page)
+        assert "Not one of the log's first 4 entries names what was asked for" in page
+        assert ("There is no such record." in page, "Time line" in page, outline.open) == (True, False, [])
+        await post(client, 300, uow=UOW)
+        await sign()
+        assert await pack_of(client, **filters) == pack
+        assert (await client.get("/api/evidence")).json()["data"] == [made]
+
+    async def test_nothing_is_signed_yet(self, client: httpx.AsyncClient) -> None:
+        answer = await client.post("/api/evidence", json={"filters": {"userId": "nobody"}})
+        assert (answer.status_code, answer.json()["code"]) == (404, "nothing_found")
+
+    async def test_a_map_that_covers_too_little_is_waited_for(
+        self, app: Running, client: httpx.AsyncClient, sign: Sign, workspace_id: uuid.UUID, tmp_path: Path
+    ) -> None:
+        await post(client, 90)
+        await sign()
+        await post(client, 9)
+        more = Integrator(app.ledger, Heads(tmp_path / "more"))
+        await more.integrate([workspace_id])
+        pack = await pack_of(client, userId="nobody")
+        assert "first 90 entries" in outcome_of(pack, await key_of(client)).findings[-1].sentence
+        await post(client, 9)
+        await more.integrate([workspace_id])
+        answer = await client.post("/api/evidence", json={"filters": {"userId": "nobody"}})
+        assert (answer.status_code, answer.json()["code"]) == (404, "map_behind")
 
 
 class TestAccess:
@@ -308,6 +339,7 @@ class TestTampering:
             "content = replace(content, 'ada', 'eve')",
             "recorded_by = 'someone else'",
             "salt = NULL",
+            "content = NULL",
         ],
     )
     async def test_no_pack_is_written_of_a_row_that_was_changed(
@@ -324,28 +356,6 @@ class TestTampering:
         answer = await client.get(f"/api/evidence/{made['id']}/download")
         assert (answer.status_code, answer.json()["code"]) == (409, "row_differs")
         assert "number 2" in answer.json()["error"]
-
-    async def test_an_erased_row_stays_proven(
-        self, app: Running, client: httpx.AsyncClient, sign: Sign, workspace_id: uuid.UUID
-    ) -> None:
-        await post(client, 3)
-        await sign()
-        made = await ask(client, resourceId="door-*")
-        connection = await asyncpg.connect(asyncpg_dsn(app.ledger.db.url))
-        await connection.execute(
-            "UPDATE interactions SET content = NULL, salt = NULL, resource_id = NULL, user_id = NULL "
-            "WHERE workspace_id = $1 AND number = 2",
-            workspace_id,
-        )
-        await connection.close()
-        pack = (await client.get(f"/api/evidence/{made['id']}/download")).content
-        outcome = outcome_of(pack, await key_of(client))
-        assert outcome.proven, [finding.shown() for finding in outcome.findings]
-        assert "Of 1 the content was erased" in "".join(finding.sentence for finding in outcome.findings)
-        again = await ask(client, resourceId="door-*")
-        assert (again["records"], again["id"] == made["id"]) == (2, False)
-        assert [line["content"] is None for line in lines_of(pack)] == [False, True, False]
-        assert b"content erased" in read(pack, "report.html")
 
 
 class _Outline(HTMLParser):

@@ -10,7 +10,8 @@ import sys
 import uuid
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from hypothesis import strategies as st
 from provenance.evidence.container import Container, manifest_of
 from provenance.ledger.log.keys import successor_note
 from provenance.proof.canonical import canonical
+from provenance.proof.certificates import Certificate, Step, sign_certificate
 from provenance.proof.checkpoints import Checkpoint, sign_checkpoint
 from provenance.proof.completeness import write_completeness
 from provenance.proof.completeness_map import (
@@ -37,10 +39,11 @@ from provenance.proof.completeness_map import (
     place_of,
     rebuild,
 )
+from provenance.proof.cosignatures import cosign
 from provenance.proof.json_proof import write_json_proof
 from provenance.proof.leaf import index_key_hash
 from provenance.proof.merkle import consistency_proof, inclusion_proof, tree_root, verify_consistency, verify_inclusion
-from provenance.proof.notes import Signer, sign
+from provenance.proof.notes import COSIGNATURE_V1, Note, Signer, sign
 from provenance.proof.standalone import verify_pack
 from tests.proof.logs import ENVELOPES, LEAVES, LOG, SALT, SIZE, content_of
 
@@ -73,7 +76,7 @@ def key_entry(signer: Signer, from_size: int = 0, note: str | None = None) -> di
 
 
 def make(
-    files: dict[str, bytes] | None = None,
+    files: Mapping[str, bytes | None] | None = None,
     *,
     signer: Signer = LOG,
     keys: list[dict[str, Any]] | None = None,
@@ -155,14 +158,177 @@ class TestGood:
             outcome = outcome_of(make(signer=new, keys=[key_entry(LOG), forged]))
             assert (outcome.proven, outcome.trusted) == (True, False)
 
-    def test_an_erased_record(self) -> None:
-        erased = {"content": b"null", "salt": b"null"}
-        note = sign_checkpoint(Checkpoint(LOG.name, HEAD, tree_root(LEAVES[:HEAD])), LOG)
-        proof = write_json_proof(ENVELOPES[4], 4, inclusion_proof(LEAVES[:HEAD], 4), note, None, None)
-        lines = [line(index, **(erased if index == 4 else {})) for index in ASKED]
-        outcome = outcome_of(make({"records.ndjson": b"".join(lines), "proofs/5.json": proof}))
-        assert outcome.proven
-        assert "Of 1 the content was erased" in outcome.findings[4].sentence
+
+NOW = "2026-11-22T10:00:03.000Z"
+
+
+def certificate_of(
+    *ranges: tuple[int, int], name: str = "erasure-1", signer: Signer = LOG, **instead: Any
+) -> dict[str, bytes]:
+    """A certificate of an erasure, as a file of a pack."""
+    said = Certificate(
+        **{
+            "origin": signer.name,
+            "id": name,
+            "kind": "erasure",
+            "selector": "userId",
+            "selector_hash": "00" * 16,
+            "reason": "asked for \u001b[2J",
+            "by": "user_1",
+            "requested": NOW,
+            "erased": NOW,
+            "cleaned": NOW,
+            "backups": NOW,
+            "rows": sum(last - first + 1 for first, last in ranges),
+            "steps": (Step("tables", "rewritten"),),
+            "ranges": ranges,
+            **instead,
+        }
+    )
+    return {f"certificates/{name}.note": str(sign_certificate(said, signer)).encode()}
+
+
+def erased(files: dict[str, bytes], *, gone: Sequence[int] = (5, 6), **head: Any) -> bytes:
+    """A pack in which these numbers have no content, with the certificates given."""
+    note = sign_checkpoint(Checkpoint(LOG.name, HEAD, tree_root(LEAVES[:HEAD])), LOG)
+    empty = {"content": b"null", "salt": b"null"}
+    proofs = {
+        f"proofs/{number}.json": write_json_proof(
+            ENVELOPES[number - 1], number - 1, inclusion_proof(LEAVES[:HEAD], number - 1), note, None, None
+        )
+        for number in gone
+    }
+    lines = [line(index, **(empty if index + 1 in gone else {})) for index in ASKED]
+    return make({"records.ndjson": b"".join(lines), **proofs, **files}, **head)
+
+
+def sentences(pack: bytes) -> str:
+    return " ".join(finding.sentence for finding in outcome_of(pack).findings)
+
+
+class TestErasures:
+    def test_each_is_named_by_a_certificate(self) -> None:
+        one = erased(certificate_of((1, 3), (5, 900)))
+        assert failures(one) == []
+        when = "2026-11-22 10:00:03.000 UTC"
+        assert f"Records 5 to 6: content erased on {when}, position and commitment proven." in sentences(one)
+        two = erased({**certificate_of((5, 5)), **certificate_of((6, 6), name="erasure-2")})
+        assert failures(two) == []
+        assert f"Record 6: content erased on {when}, position and commitment proven." in sentences(two)
+
+    def test_what_a_reason_says_is_no_command_to_a_terminal(self, capsys: pytest.CaptureFixture[str]) -> None:
+        verify_pack.tell(outcome_of(erased(certificate_of((5, 6)))))
+        assert "Reason: asked for \ufffd[2J" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("files", "where"),
+        [
+            ({}, "interaction number 5 to 6"),
+            (certificate_of((1, 5)), "interaction number 6"),
+            (certificate_of((1, 4), (7, 9)), "certificates/erasure-1.note"),
+            (certificate_of((5, 6), name="a") | certificate_of((1, 2), name="b"), "certificates/b.note"),
+            ({"certificates/x.note": certificate_of((5, 6))["certificates/erasure-1.note"]}, "certificates/x.note"),
+            (certificate_of((5, 6), origin="other.example/main"), "certificates/erasure-1.note"),
+            (certificate_of((5, 6), signer=Signer("x.example/w", LOG.private)), "certificates/erasure-1.note"),
+            ({"certificates/erasure-1.note": b"x"}, "certificates/erasure-1.note"),
+            ({"certificates/erasure-1.note": str(sign("x/erasures\n", LOG)).encode()}, "certificates/erasure-1.note"),
+        ],
+    )
+    def test_what_a_certificate_does_not_account_for(self, files: dict[str, bytes], where: str) -> None:
+        [(subject, place)] = failures(erased(files))
+        assert (subject, where in str(place)) == ("erasures", True), place
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("numbers 5-6", "numbers 6-5"),
+            ("numbers 5-6", "numbers 5-6 6"),
+            ("numbers 5-6", "numbers 05-06"),
+            ("numbers 5-6", "numbers 5-7"),
+            ("numbers 5-6", "numbers 5-6\nrows 2"),
+            ('reason "asked', "reason asked"),
+            (NOW, "yesterday"),
+            ("certificate v1", "certificate v2"),
+        ],
+    )
+    def test_a_certificate_that_the_log_signed_and_nobody_can_read(self, old: str, new: str) -> None:
+        text = Note.parse(certificate_of((5, 6))["certificates/erasure-1.note"]).text
+        files = {"certificates/erasure-1.note": str(sign(text.replace(old, new), LOG)).encode()}
+        assert failures(erased(files)) == [("erasures", "certificates/erasure-1.note")]
+
+    def test_a_certificate_without_need(self) -> None:
+        assert failures(make(certificate_of((5, 5)))) == [("erasures", "certificates/erasure-1.note")]
+
+    def test_of_an_erased_record_the_envelope_is_still_compared(self) -> None:
+        pack = erased(certificate_of((5, 6)), filter={"action": ["DELETE"]})
+        assert "number 5" in str(failures(pack)[0][1])
+
+    def test_a_log_that_was_begun_anew(self) -> None:
+        old = Signer(LOG.name + "/old", Ed25519PrivateKey.from_private_bytes(bytes([5]) * 32))
+        files = certificate_of((5, 6), signer=old)
+        assert failures(erased(files)) == [("erasures", "certificates/erasure-1.note")]
+        assert failures(erased(files, keys=[key_entry(old), key_entry(LOG)])) == []
+
+    def test_many_certificates_are_counted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(verify_pack, "PROBLEMS_SHOWN", 1)
+        said = sentences(erased({**certificate_of((5, 5)), **certificate_of((6, 6), name="erasure-2")}))
+        assert "All 2 records without content are named by 2 signed certificates." in said
+        assert "Record 6" not in said
+
+    def test_many_numbers_are_cut_short(self) -> None:
+        assert verify_pack.told([1, 2, 3, 7]) == "1 to 3, 7"
+        assert verify_pack.told(range(1, 100, 2)).endswith(", 39 and 30 ranges more")
+
+
+class TestWitnesses:
+    ONE, TWO = (
+        Signer(f"w{n}.example/witness", Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32), COSIGNATURE_V1)
+        for n in (11, 12)
+    )
+
+    def pack(self, *by: Signer, seconds: int = 1_800_000_000) -> bytes:
+        head = sign_checkpoint(Checkpoint(LOG.name, HEAD, tree_root(LEAVES[:HEAD])), LOG)
+        note = head.signed([cosign(head, each, seconds) for each in by])
+        files = {f"proofs/{index + 1}.json": None for index in ASKED}
+        return make({"checkpoint": str(note).encode(), **files}, proofs=False)
+
+    def said(self, pack: bytes, *named: Signer) -> verify_pack.Finding | None:
+        keys = [verify_pack.Key(str(each.verifier), "x", verify_pack.WITNESS_KEY) for each in named]
+        found = verify_pack.verify(io.BytesIO(pack), [KEY], keys).findings
+        return next((each for each in found if each.subject == "witnesses"), None)
+
+    def test_who_has_countersigned(self) -> None:
+        found = self.said(self.pack(self.ONE), self.ONE, self.TWO)
+        assert found is not None
+        assert found.sentence == (
+            "Countersigned by w11.example/witness on 2027-01-15 08:00:00 UTC. Not countersigned by w12.example/witness."
+        )
+
+    def test_names_that_nobody_checked_are_told_as_such(self) -> None:
+        found = self.said(self.pack(self.TWO, self.ONE))
+        assert found is not None
+        assert "not checked" in found.sentence
+        assert found.sentence.endswith("w11.example/witness, w12.example/witness.")
+        assert self.said(PACK) is None
+
+    def test_a_signature_that_does_not_fit(self) -> None:
+        other = Signer(self.ONE.name, self.TWO.private, COSIGNATURE_V1)
+        note = Note.parse(zipfile.ZipFile(io.BytesIO(self.pack(self.ONE))).read("checkpoint"))
+        [mine] = [each for each in note.signatures if each.name == self.ONE.name]
+        forged = replace(note, signatures=(note.signatures[0], replace(mine, value=bytes(72))))
+        files = {"checkpoint": str(forged).encode(), **{f"proofs/{index + 1}.json": None for index in ASKED}}
+        found = self.said(make(files, proofs=False), self.ONE)
+        assert found is not None
+        assert (found.passed, found.where) == (False, "checkpoint")
+        missing = self.said(self.pack(self.ONE), other)
+        assert missing is not None
+        assert missing.sentence == f"Not countersigned by {other.name}."
+
+    def test_a_log_has_another_kind_of_key(self) -> None:
+        with pytest.raises(verify_pack.Problem):
+            verify_pack.Key(str(self.ONE.verifier))
+        with pytest.raises(verify_pack.Problem):
+            verify_pack.Key(str(LOG.verifier), "x", verify_pack.WITNESS_KEY)
 
 
 class TestChangedBytes:
@@ -328,6 +494,22 @@ class TestCompleteness:
 
     def test_all_are_there(self) -> None:
         assert complete(answer()) == []
+
+    def test_there_is_none(self) -> None:
+        nobody = "018f3c1e-0000-7000-8000-00000000000b"
+        files = {f"proofs/{index + 1}.json": None for index in ASKED}
+        pack = {
+            "completeness.json": answer(identifier=nobody),
+            "records.ndjson": b"",
+            "consistency.json": None,
+            **files,
+        }
+        head: dict[str, Any] = {"records": 0, "keys": [key_entry(LOG), key_entry(MAP)], "filter": {"uowId": nobody}}
+        assert failures(make(pack, **head)) == []
+        assert "There is none: not one of the log's first 10 entries names the id." in sentences(make(pack, **head))
+        assert failures(make({**pack, "completeness.json": None}, **head)) == [("completeness", "the pack")]
+        there = {**pack, "completeness.json": answer()}
+        assert failures(make(there, **{**head, "filter": {"uowId": UOW}})) == [self.WHERE]
 
     def test_one_is_left_out(self) -> None:
         assert complete(answer(), left_out=4) == [self.WHERE]

@@ -1,10 +1,12 @@
 """Checking single files, without a server: a JSON proof, a tlog-proof with its record, an evidence pack."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from provenance.cli.errors import Misused
+from provenance.cli.verifying.erasures import check_erasure
 from provenance.cli.verifying.trust import judge
 from provenance.cli.verifying.verdict import Verdict
 from provenance.proof.bad_json import BadJson
@@ -31,8 +33,11 @@ class Record(msgspec.Struct):
     salt: str | None = None
 
 
-def check_file(path: Path, record: Path | None, policy: Policy) -> Verdict:
-    """Check one file, whatever it is. Raises Misused when it can't be read or is nothing of ours."""
+def check_file(path: Path, record: Path | None, certificates: Sequence[Path], policy: Policy) -> Verdict:
+    """Check one file, whatever it is. Raises Misused when it can't be read or is nothing of ours.
+
+    ``record`` goes with a tlog-proof; ``certificates`` with a proof whose content was erased (a pack has its own).
+    """
     try:
         with path.open("rb") as file:
             start = file.read(len(HEADER))
@@ -43,31 +48,35 @@ def check_file(path: Path, record: Path | None, policy: Policy) -> Verdict:
         raise Misused(f"Cannot read {path}: {error.strerror}") from error
     try:
         if start == HEADER.encode():
-            return check_proof_file(str(path), data, record, policy)
-        return check_json_proof(str(path), data, policy)
+            return check_proof_file(str(path), data, record, certificates, policy)
+        return check_json_proof(str(path), data, certificates, policy)
     except Malformed as error:
         raise Misused(f"{path}: {error}") from error
 
 
-def check_json_proof(name: str, data: bytes, policy: Policy) -> Verdict:
+def check_json_proof(name: str, data: bytes, certificates: Sequence[Path], policy: Policy) -> Verdict:
     """Check a JSON proof. Raises `MalformedProof` for what is none."""
     verdict = Verdict(name)
     findings = verify_json_proof(data, policy.logs)
     for finding in findings.findings:
         # Who signed is judged below, with the witnesses; here only whether there is a checkpoint of that size.
-        if finding.subject != "checkpoint":
+        if finding.subject != "checkpoint" and not (findings.erased and finding.subject == "content"):
             verdict.add(finding.subject, finding.passed, finding.sentence)
     document = msgspec.json.decode(data)
     if findings.checkpoint is None:
         verdict.add("checkpoint", False, "There is no readable checkpoint in the proof.")
         return verdict
+    if findings.erased:
+        check_erasure(verdict, findings.index + 1, findings.checkpoint.origin, certificates, policy)
     fits = findings.checkpoint.size == document["treeSize"]
     verdict.add("checkpoint", fits, "The checkpoint is of the tree that the proof names." if fits else "It is not.")
     judge(verdict, Note.parse(document["checkpoint"]), policy, policy.logs, None)
     return verdict
 
 
-def check_proof_file(name: str, data: bytes, record: Path | None, policy: Policy) -> Verdict:
+def check_proof_file(
+    name: str, data: bytes, record: Path | None, certificates: Sequence[Path], policy: Policy
+) -> Verdict:
     """Check a tlog-proof against the record that it is said to prove. Raises Misused without one, `Malformed`."""
     if record is None:
         raise Misused(f"{name} holds no record. Name the record that it proves: --record FILE.")
@@ -79,7 +88,10 @@ def check_proof_file(name: str, data: bytes, record: Path | None, policy: Policy
         verdict.add("position", True, f"The record is leaf {proof.index} of the checkpoint's {checkpoint.size}.")
     except InvalidProof as error:
         verdict.add("position", False, f"The path does not lead from this record to the checkpoint: {error}.")
-    _check_content(verdict, known, envelope)
+    if certificates and known.salt is None and bytes(known.content) == _NULL:
+        check_erasure(verdict, proof.index + 1, checkpoint.origin, certificates, policy)
+    else:
+        _check_content(verdict, known, envelope)
     judge(verdict, proof.note, policy, policy.logs, None)
     return verdict
 

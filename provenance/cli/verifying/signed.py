@@ -1,11 +1,11 @@
-"""Waiting until the log has signed what was recorded a moment ago."""
+"""Waiting until the log has signed what was recorded a moment ago, or erased."""
 
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-_CODES = ("not_integrated", "map_behind")
+_CODES = ("not_integrated", "map_behind", "not_cosigned", "not_certified")
 _PAUSE = 0.2
 
 

@@ -4,7 +4,8 @@
 One file, Python 3.8 or newer, standard library only; nothing is installed, nothing is sent anywhere. It reads
 every byte of the pack: the zip's own structure, the digest of each file, the signature over the list of files,
 the signed head of the log (a C2SP checkpoint), and for each record the seal of its content and its path to that
-head (RFC 9162). Exit code 0: all is proven and the key is one you named. 1: not so. 2: wrong use.
+head (RFC 9162); for a record whose content was erased, the signed certificate that names it. With --witness KEY it
+says who has countersigned the head. Exit code 0: all is proven and the key is one you named. 1: not so. 2: wrong use.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from __future__ import annotations
 import argparse
 import base64
 import binascii
+import bisect
 import hashlib
 import hmac
 import json
 import re
 import struct
 import sys
+import time
 import zlib
 from typing import IO, Any, Iterator, Sequence
 
@@ -25,10 +28,13 @@ LOCAL, CENTRAL, END = struct.Struct("<4s5H3L2H"), struct.Struct("<4s6H3L5H2L"), 
 STORED, DEFLATED = 0, 8
 MODE, DATE, VERSION = 0o100644 << 16, 0x0021, 20
 MANIFEST, SIGNED = "manifest.json", "manifest.note"
+CERTIFICATES, NOTE = "certificates/", ".note"
+LOG_KEY, WITNESS_KEY = 1, 4
 CHUNK = 1 << 16
 MAX_LINE = 4_000_000
 MAX_SMALL = 64_000_000
 PROBLEMS_SHOWN = 20
+RANGES_SHOWN = 20
 
 
 class Problem(Exception):
@@ -427,17 +433,18 @@ def from_base64(text: str, where: str) -> bytes:
 
 
 class Key:
-    """A verifier key, `name+hash+key`, of kind 1 (Ed25519). Raises Problem for any other text."""
+    """A verifier key, `name+hash+key`: a log's, or a witness's for that `kind`. Raises Problem for any other text."""
 
-    def __init__(self, text: str, where: str = "the key") -> None:
+    def __init__(self, text: str, where: str = "the key", kind: int = LOG_KEY) -> None:
         parts = text.strip().split("+", 2)
         if len(parts) != 3:
             raise Problem(where, f"{text!r} is no verifier key: it reads <name>+<hash>+<key>")
         self.text, self.name = text.strip(), parts[0]
         material = from_base64(parts[2], where)
         self.public = material[1:]
-        if len(material) != 33 or material[0] != 1 or is_weak(self.public):
-            raise Problem(where, f"{text!r} is no Ed25519 key of a log")
+        if len(material) != 33 or material[0] != kind or is_weak(self.public):
+            whose = "a log" if kind == LOG_KEY else "a witness"
+            raise Problem(where, f"{text!r} is no Ed25519 key of {whose}")
         self.id = hashlib.sha256(self.name.encode() + b"\n" + material).digest()[:4]
         if self.id.hex() != parts[1]:
             raise Problem(where, f"the hash inside {text!r} does not belong to the key")
@@ -447,6 +454,20 @@ class Key:
         text, signatures = note
         mine = [value for name, value in signatures if name == self.name and value[:4] == self.id]
         return bool(mine) and all(ed25519(self.public, value[4:], text.encode("utf-8")) for value in mine)
+
+    def cosigned(self, note: tuple[str, list[tuple[str, bytes]]]) -> int | None:
+        """When this witness has signed a checkpoint (seconds since 1970); None when it has not.
+
+        Raises Problem when its signature does not fit (C2SP tlog-cosignature).
+        """
+        text, signatures = note
+        found = None
+        for value in [value for name, value in signatures if name == self.name and value[:4] == self.id]:
+            seconds = int.from_bytes(value[4:12], "big")
+            if not ed25519(self.public, value[12:], f"cosignature/v1\ntime {seconds}\n{text}".encode()):
+                raise Problem("checkpoint", f"the countersignature of {self.name} does not fit")
+            found = max(found or 0, seconds)
+        return found
 
 
 def note_of(data: bytes, where: str) -> tuple[str, list[tuple[str, bytes]]]:
@@ -480,14 +501,85 @@ class Checkpoint:
             raise Problem(where, "its root is no SHA-256 hash")
 
 
+# --- erasure certificates ----------------------------------------------------------------------------------------
+
+
+class Certificate:
+    """What the note of an erasure says: the log, the erasure's id, when, why, and which numbers. Raises Problem."""
+
+    def __init__(self, text: str, where: str) -> None:
+        lines = text.split("\n")
+        if len(lines) < 3 or not lines[0].endswith("/erasures") or lines[1] != "certificate v1" or lines[-1]:
+            raise Problem(where, "it is no certificate of an erasure")
+        self.origin = lines[0][: -len("/erasures")]
+        said: dict[str, str] = {}
+        numbers: list[str] = []
+        for line in lines[2:-1]:
+            name, _, value = line.partition(" ")
+            if name == "numbers":
+                numbers += value.split(" ")
+            elif name != "step":
+                if name in said:
+                    raise Problem(where, f"it says {name!r} twice")
+                said[name] = value
+        self.id, self.erased = said.get("id", ""), said.get("erased") or said.get("cleaned", "")
+        try:
+            self.reason = str(JSON.decode(said.get("reason", "")))
+        except ValueError:
+            raise Problem(where, "its reason can't be read") from None
+        if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", self.erased, re.ASCII):
+            raise Problem(where, "its time can't be read")
+        self.ranges = [self._range(each, where) for each in numbers]
+        before, rows = 0, 0
+        for first, last in self.ranges:
+            if not before < first <= last:
+                raise Problem(where, "its numbers are not in order")
+            before, rows = last, rows + last - first + 1
+        if str(rows) != said.get("rows"):
+            raise Problem(where, f"it names {rows} rows and says {said.get('rows')}")
+
+    @staticmethod
+    def _range(text: str, where: str) -> tuple[int, int]:
+        found = re.fullmatch("([1-9][0-9]{0,18})(?:-([1-9][0-9]{0,18}))?", text, re.ASCII)
+        if found is None:
+            raise Problem(where, "its numbers can't be read")
+        return int(found[1]), int(found[2] or found[1])
+
+    def named(self, numbers: Sequence[int]) -> list[int]:
+        """Those of these numbers, which are in order, that the certificate names."""
+        found: list[int] = []
+        for first, last in self.ranges:
+            found += numbers[bisect.bisect_left(numbers, first) : bisect.bisect_right(numbers, last)]
+        return found
+
+    def sentence(self, numbers: Sequence[int]) -> str:
+        """What became of these records."""
+        who = "Record" if len(numbers) == 1 else "Records"
+        when = self.erased.replace("T", " ").replace("Z", " UTC")
+        return f"{who} {told(numbers)}: content erased on {when}, position and commitment proven. Reason: {self.reason}"
+
+
+def told(numbers: Sequence[int]) -> str:
+    """Numbers, which are in order, as a person reads them: 3 to 7, 9; many are cut short."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    shown = [str(first) if first == last else f"{first} to {last}" for first, last in ranges[:RANGES_SHOWN]]
+    more = f" and {len(ranges) - RANGES_SHOWN} ranges more" if len(ranges) > RANGES_SHOWN else ""
+    return ", ".join(shown) + more
+
+
 # --- the checks --------------------------------------------------------------------------------------------------
 
 
 class Verifier:
     """Checks one pack and collects what it finds."""
 
-    def __init__(self, pack: Pack, trusted: Sequence[Key]) -> None:
-        self.pack, self.trusted = pack, trusted
+    def __init__(self, pack: Pack, trusted: Sequence[Key], witnesses: Sequence[Key] = ()) -> None:
+        self.pack, self.trusted, self.witnesses = pack, trusted, witnesses
         self.findings: list[Finding] = []
         self.manifest: dict[str, Any] = {}
         self.keys: list[tuple[Key, dict[str, Any]]] = []
@@ -497,6 +589,7 @@ class Verifier:
         self.note = ""
         self.later: Checkpoint | None = None
         self.numbers: list[int] = []
+        self.erased: list[int] = []
 
     def run(self) -> Outcome:
         """Check everything; a check that needs what failed before is left out, and the failure stays."""
@@ -504,7 +597,9 @@ class Verifier:
             ("signature", self.check_signature),
             ("files", self.check_files),
             ("checkpoint", self.check_checkpoint),
+            ("witnesses", self.check_witnesses),
             ("records", self.check_records),
+            ("erasures", self.check_erasures),
             ("growth", self.check_growth),
             ("completeness", self.check_completeness),
         )
@@ -537,12 +632,12 @@ class Verifier:
 
     def _keys(self, origin: Any) -> list[tuple[Key, dict[str, Any]]]:
         """The keys of the log that the pack names, with the sizes from which they sign."""
-        found = []
-        for each in object_of(self.pack.read("keys.json"), "keys.json").get("keys") or ():
-            key = Key(str(each.get("verifierKey")), "keys.json")
-            if key.name == origin:
-                found.append((key, each))
-        return found
+        return [(key, each) for key, each in self._all_keys() if key.name == origin]
+
+    def _all_keys(self) -> list[tuple[Key, dict[str, Any]]]:
+        """All keys that the pack names, also those of the log before it was begun anew, and of its map."""
+        listed = object_of(self.pack.read("keys.json"), "keys.json").get("keys") or ()
+        return [(Key(str(each.get("verifierKey")), "keys.json"), each) for each in listed]
 
     def _is_trusted(self) -> bool:
         """Whether the signer is named by the reader, or by a key that is, through notes of succession."""
@@ -604,9 +699,28 @@ class Verifier:
             raise Problem("checkpoint", "no key of the log has signed it, or the signature does not fit")
         return f"The head of the log, {head.size} entries long, is signed by it."
 
+    def check_witnesses(self) -> str:
+        """Say which of the witnesses that the reader named have countersigned the head."""
+        if self.head is None:
+            return ""
+        there = {name for name, _ in self.head.note[1]} - {self.head.origin}
+        if not self.witnesses:
+            names = ", ".join(sorted(there))
+            return f"Countersignatures not checked (name a witness's key with --witness): {names}." if names else ""
+        found, missing = [], []
+        for key in self.witnesses:
+            seconds = key.cosigned(self.head.note)
+            if seconds is None:
+                missing.append(key.name)
+            else:
+                when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
+                found.append(f"{key.name} on {when} UTC")
+        sentences = [f"Countersigned by {', '.join(found)}."] if found else []
+        return " ".join(sentences + ([f"Not countersigned by {', '.join(missing)}."] if missing else []))
+
     def check_records(self) -> str:
         """Each record is sealed as recorded, stands in the log where it says, and is about what was asked."""
-        count = last = erased = 0
+        count = last = 0
         problems: list[Problem] = []
         for line_number, line in self.pack.lines("records.ndjson"):
             where = f"records.ndjson, line {line_number}"
@@ -616,7 +730,8 @@ class Verifier:
                 last = self._check_record(values, texts, last, where)
                 self.numbers.append(last)
                 self._check_proof(values, texts)
-                erased += values["content"] is None
+                if values["content"] is None:
+                    self.erased.append(last)
             except Problem as problem:
                 problems.append(problem)
                 if len(problems) >= PROBLEMS_SHOWN:
@@ -625,8 +740,12 @@ class Verifier:
             raise Problem("; ".join(each.where for each in problems), problems[0].why)
         if count != self.manifest["records"]:
             raise Problem("records.ndjson", f"it holds {count} records, not {self.manifest['records']}")
-        gone = f" Of {erased} the content was erased; position and commitment are proven." if erased else ""
-        return f"All {count} records are in the log, unchanged and in order.{gone}"
+        if not count:
+            return "The pack holds no record: none was found."
+        if self.erased:
+            whole, gone = count - len(self.erased), len(self.erased)
+            return f"All {count} records are in the log, in order: {whole} unchanged, {gone} without content."
+        return f"All {count} records are in the log, unchanged and in order."
 
     def _check_record(self, values: dict[str, Any], texts: dict[str, str], last: int, where: str) -> int:
         number, path, envelope = values["number"], values["path"], values["envelope"]
@@ -639,23 +758,30 @@ class Verifier:
         steps = [hash_of(each, where) for each in path]
         if self.head is None or root_from(leaf, number - 1, self.head.size, steps) != self.head.root:
             raise Problem(where, "its path does not lead to the signed head: it is not what was recorded there")
+        self._check_words(envelope, where)
         if values["content"] is None and values["salt"] is None:
             return number
         salt = hash_of(values["salt"], where, 16)
         if hashlib.sha256(salt + texts["content"].encode("utf-8")).hexdigest() != envelope.get("contentDigest"):
             raise Problem(where, "its content is not the one that was sealed")
-        self._check_asked(values["content"], envelope, where)
+        self._check_ids(values["content"], where)
         return number
 
-    def _check_asked(self, content: dict[str, Any], envelope: dict[str, Any], where: str) -> None:
+    def _check_words(self, envelope: dict[str, Any], where: str) -> None:
+        """The record is about what was asked, as far as the envelope says."""
         asked = self.manifest["filter"]
-        for name, found in (("uowId", envelope.get("uow")), ("userId", content.get("userId"))):
-            if name in asked and asked[name] != found:
-                raise Problem(where, f"it is not what was asked for: {name}")
+        if "uowId" in asked and asked["uowId"] != envelope.get("uow"):
+            raise Problem(where, "it is not what was asked for: uowId")
         words = (("resourceType", "resourceType"), ("action", "action"), ("origin", "origin"))
         for name, field in words:
             if name in asked and str(envelope.get(field)).lower() not in [each.lower() for each in asked[name]]:
                 raise Problem(where, f"it is not what was asked for: {name}")
+
+    def _check_ids(self, content: dict[str, Any], where: str) -> None:
+        """The record is about what was asked, as far as only the content says."""
+        asked = self.manifest["filter"]
+        if "userId" in asked and asked["userId"] != content.get("userId"):
+            raise Problem(where, "it is not what was asked for: userId")
         if "resourceId" in asked:
             given = str(content.get("resourceId"))
             exact = given in asked["resourceId"]
@@ -670,6 +796,36 @@ class Verifier:
         text = alone(values, texts, self.note)
         if name not in self.files or self.files[name]["sha256"] != hashlib.sha256(text.encode("utf-8")).hexdigest():
             raise Problem(name, "it says something else than the record")
+
+    def check_erasures(self) -> str:
+        """Each record without content is named by a certificate that the log has signed."""
+        names = [name for name in self.files if name.startswith(CERTIFICATES)]
+        keys = [key for key, _ in self._all_keys()] if names else []
+        named: set[int] = set()
+        for at, name in enumerate(names):
+            certificate = self._certificate(name, keys)
+            mine = certificate.named(self.erased)
+            if not mine:
+                raise Problem(name, "it names no record of this pack whose content is missing")
+            named.update(mine)
+            if at < PROBLEMS_SHOWN:
+                self.findings.append(Finding("erasures", True, certificate.sentence(mine)))
+        missing = [number for number in self.erased if number not in named]
+        if missing:
+            where = f"records.ndjson (interaction number {told(missing)})"
+            raise Problem(where, "the content is missing, and no signed certificate says that it was erased")
+        if len(names) > PROBLEMS_SHOWN:
+            return f"All {len(self.erased)} records without content are named by {len(names)} signed certificates."
+        return ""
+
+    def _certificate(self, name: str, keys: Sequence[Key]) -> Certificate:
+        note = note_of(self.pack.read(name), name)
+        certificate = Certificate(note[0], name)
+        if name != CERTIFICATES + certificate.id + NOTE:
+            raise Problem(name, "it is the certificate of another erasure")
+        if not any(key.name == certificate.origin and key.signed(note) for key in keys):
+            raise Problem(name, "no key of the log has signed it, or the signature does not fit")
+        return certificate
 
     def check_growth(self) -> str:
         """A later head of the same log still holds all that the head of this pack holds."""
@@ -691,6 +847,8 @@ class Verifier:
         """The map that the log signs counts exactly these records for the id that was asked for."""
         where = "completeness.json"
         if where not in self.files:
+            if not self.manifest["records"]:
+                raise Problem("the pack", "it holds no record, and nothing that shows that there is none")
             return ""
         found = object_of(self.pack.read(where), where)
         answer = MapAnswer(found, where)
@@ -711,6 +869,8 @@ class Verifier:
             head = hashlib.sha256(b"\2" + head + (number - 1).to_bytes(8, "big")).digest()
         if (len(self.numbers), head) != (answer.count, answer.chain):
             raise Problem(where, f"the log counts {answer.count} records of this id, the pack holds others")
+        if not self.numbers:
+            return f"There is none: not one of the log's first {covered.size} entries names the id."
         return f"These are all: of the log's first {covered.size} entries exactly these {answer.count} name the id."
 
 
@@ -788,14 +948,17 @@ def alone(values: dict[str, Any], texts: dict[str, str], note: str) -> str:
     return "{" + ",".join(f'"{name}":{text}' for name, text in members) + "}"
 
 
-def verify(file: IO[bytes], trusted: Sequence[Key] = ()) -> Outcome:
-    """Check the pack in an open file. `trusted`: the keys (`Key`) that the reader named. Never raises Problem."""
+def verify(file: IO[bytes], trusted: Sequence[Key] = (), witnesses: Sequence[Key] = ()) -> Outcome:
+    """Check the pack in an open file. Never raises Problem.
+
+    `trusted`: the log's keys (`Key`) that the reader named. `witnesses`: keys of kind WITNESS_KEY to look for.
+    """
     try:
         pack = Pack(file)
     except Problem as problem:
         return Outcome([Finding("container", False, problem.why, problem.where)])
     try:
-        outcome = Verifier(pack, trusted).run()
+        outcome = Verifier(pack, trusted, witnesses).run()
     except Problem as problem:
         return Outcome([Finding("container", False, problem.why, problem.where)])
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
@@ -810,6 +973,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="verify.py", description="Check an evidence pack, offline.")
     parser.add_argument("pack", help="the pack, a .zip file")
     parser.add_argument("--key", action="append", default=[], metavar="KEY", help="a verifier key that you trust")
+    parser.add_argument("--witness", action="append", default=[], metavar="KEY", help="a witness's key to look for")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     return parser
 
@@ -819,8 +983,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = arguments().parse_args(argv)
     try:
         trusted = [Key(text, "--key") for text in asked.key]
+        witnesses = [Key(text, "--witness", WITNESS_KEY) for text in asked.witness]
         with open(asked.pack, "rb") as file:
-            outcome = verify(file, trusted)
+            outcome = verify(file, trusted, witnesses)
     except (OSError, Problem) as error:
         print(f"verify.py: {error}", file=sys.stderr)
         return 2
@@ -837,18 +1002,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0 if outcome.proven and outcome.trusted else 1
 
 
+def plain(text: str) -> str:
+    """The text without what could move a terminal's cursor: texts of a pack are others' words."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)
+
+
 def tell(outcome: Outcome) -> None:
     """Print the findings for a person."""
     for finding in outcome.findings:
         place = "" if finding.where is None else finding.where + ": "
-        print(f"{'ok' if finding.passed else 'FAILED':6} {place}{finding.sentence}")
+        print(f"{'ok' if finding.passed else 'FAILED':6} {plain(place + finding.sentence)}")
     if not outcome.proven:
         print("\nNOT PROVEN. The pack was changed, or is damaged, at the place named above.")
     elif not outcome.trusted:
+        signer = plain(str(outcome.signer))
         print(
-            f"\nNOT TRUSTED YET. All fits together, and is signed by\n  {outcome.signer}\nwhich you have not named as "
+            f"\nNOT TRUSTED YET. All fits together, and is signed by\n  {signer}\nwhich you have not named as "
             "trusted. Get the log's key from its operator by another way;\nif it is this one, run again with "
-            f"--key '{outcome.signer}'"
+            f"--key '{signer}'"
         )
     else:
         print("\nPROVEN, and signed by a key that you trust.")
