@@ -36,26 +36,43 @@ def binding(*parts: Any) -> bytes:
 
 def write(keys: WorkspaceKeys, bound_to: bytes, position: dict[str, Any]) -> str:
     """Write where a list goes on; ``position`` is a small JSON object."""
-    payload = msgspec.json.encode(position)
-    return _text(payload) + "." + _text(_mac(keys, bound_to, payload))
+    return sealed(keys, _PURPOSE, bound_to, msgspec.json.encode(position))
 
 
 def read(keys: WorkspaceKeys, bound_to: bytes, text: str, kind: type[T]) -> T:
     """Read a cursor as the type that was written. Raises BadCursor when it was changed, or made for another list."""
+    payload = opened(keys, _PURPOSE, bound_to, text)
+    try:
+        return msgspec.json.decode(payload, type=kind)
+    except msgspec.MsgspecError:
+        raise _foreign() from None
+
+
+def sealed(keys: WorkspaceKeys, purpose: str, bound_to: bytes, payload: bytes) -> str:
+    """Return a payload with its MAC, both in base64url without padding, joined by a dot."""
+    return _text(payload) + "." + _text(_mac(keys, purpose, bound_to, payload))
+
+
+def opened(keys: WorkspaceKeys, purpose: str, bound_to: bytes, text: str) -> bytes:
+    """Return the payload that `sealed` wrote. Raises BadCursor."""
     head, _, tail = text.partition(".")
     try:
         if len(text) > MAX_LENGTH:
             raise ValueError("too long")
         payload, mac = _bytes(head), _bytes(tail)
-        if not hmac.compare_digest(mac, _mac(keys, bound_to, payload)):
+        if not hmac.compare_digest(mac, _mac(keys, purpose, bound_to, payload)):
             raise ValueError("another list, or changed")
-        return msgspec.json.decode(payload, type=kind)
-    except (ValueError, NotBase64, msgspec.MsgspecError):
-        raise BadCursor.at("cursor", "was not made for this list; start again without it") from None
+    except (ValueError, NotBase64):
+        raise _foreign() from None
+    return payload
 
 
-def _mac(keys: WorkspaceKeys, bound_to: bytes, payload: bytes) -> bytes:
-    return keys.mac(_PURPOSE, bound_to + payload)[:_MAC_BYTES]
+def _foreign() -> Exception:
+    return BadCursor.at("cursor", "was not made for this list; start again without it")
+
+
+def _mac(keys: WorkspaceKeys, purpose: str, bound_to: bytes, payload: bytes) -> bytes:
+    return keys.mac(purpose, bound_to + payload)[:_MAC_BYTES]
 
 
 def _text(raw: bytes) -> str:
