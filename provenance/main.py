@@ -22,6 +22,7 @@ from provenance.core.routing import Route, install_error_rendering
 from provenance.core.settings import Settings
 from provenance.core.transport import Proxies
 from provenance.features import ROUTES, load_tasks
+from provenance.identity.members.erasing import tombstones
 from provenance.identity.running import Identity
 from provenance.ledger.erasure.reapplying import reapply
 from provenance.ledger.interactions import hot
@@ -78,6 +79,7 @@ def create_app(settings: Settings) -> Door:
     )
     app.state.settings, app.state.ledger, app.state.db = settings, ledger, ledger.db
     app.state.identity, app.state.authenticate, app.state.limiter = identity, authenticate, limiter
+    app.state.tombstones = tombstones
     app.router.route_class = Route
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     app.state.routers = [operations.router, *feature_routers()]

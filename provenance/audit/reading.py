@@ -3,8 +3,8 @@
 import csv
 import io
 import uuid
-from collections.abc import AsyncIterator, Iterable
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -62,6 +62,28 @@ def wanted(filters: Filters, catalogue: Catalogue) -> Wanted:
     )
 
 
+Tombstones = Callable[[ReadTx, Iterable[str]], Awaitable[Mapping[str, str]]]
+"""Answers what stands in the place of those of these people who were erased; `main` plugs in what identity knows."""
+
+
+class View(NamedTuple):
+    """What it takes to read events of a workspace: its words, its keys, and who is there no more."""
+
+    catalogues: Catalogues
+    keys: WorkspaceKeys
+    tombstones: Tombstones
+
+
+async def _without_erased(tx: ReadTx, view: View, events: list[Event]) -> list[Event]:
+    """Put the tombstone in the place of each person who was erased since; nothing stored is changed."""
+    gone = await view.tombstones(tx, {event.person_id for event in events if event.person_id is not None})
+    if not gone:
+        return events
+    return [
+        event.model_copy(update={"person_id": gone.get(event.person_id or "", event.person_id)}) for event in events
+    ]
+
+
 class _Position(msgspec.Struct):
     before: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
@@ -72,49 +94,49 @@ def _words(event_type: str, catalogue: Catalogue) -> tuple[uuid.UUID, uuid.UUID]
     return () if found[0] is None or found[1] is None else (uuid.UUID(found[0].id), uuid.UUID(found[1].id))
 
 
-async def page(
-    tx: ReadTx, catalogues: Catalogues, keys: WorkspaceKeys, filters: Filters, *, limit: int, cursor: str | None
-) -> Events:
+async def page(tx: ReadTx, view: View, filters: Filters, *, limit: int, cursor: str | None) -> Events:
     """Return a page of events, newest first. Raises BadCursor."""
     bound = cursors.binding("audit", filters.model_dump(mode="json"))
-    before = None if cursor is None else cursors.read(keys, bound, cursor, _Position).before
-    found, following = await _next(tx, catalogues, keys, filters, before, limit)
+    before = None if cursor is None else cursors.read(view.keys, bound, cursor, _Position).before
+    found, following = await _next(tx, view, filters, before, limit)
     return Events(
         items=found,
-        next_cursor=None if following is None else cursors.write(keys, bound, {"before": following}),
+        next_cursor=None if following is None else cursors.write(view.keys, bound, {"before": following}),
     )
 
 
 async def _next(
-    tx: ReadTx, catalogues: Catalogues, keys: WorkspaceKeys, filters: Filters, before: int | None, limit: int
+    tx: ReadTx, view: View, filters: Filters, before: int | None, limit: int
 ) -> tuple[list[Event], int | None]:
     """Return the next events and the number below which the list goes on; None at its end."""
-    asked = wanted(filters, await catalogues.within(tx))
+    asked = wanted(filters, await view.catalogues.within(tx))
     rows = await queries.events(tx, asked, before, limit=limit + 1, looked_at=LOOKED_AT)
-    catalogue = await catalogues.within(tx)
-    events = [render(row[0], Columns._make(row[1:]), catalogue, keys) for row in rows[:limit]]
+    catalogue = await view.catalogues.within(tx)
+    events = [render(row[0], Columns._make(row[1:]), catalogue, view.keys) for row in rows[:limit]]
+    events = await _without_erased(tx, view, events)
     if len(rows) > limit:
         return events, events[-1].seq
     return events, await queries.last_looked_at(tx, asked, before, looked_at=LOOKED_AT)
 
 
-async def event(tx: ReadTx, catalogues: Catalogues, keys: WorkspaceKeys, event_id: str) -> Event:
+async def event(tx: ReadTx, view: View, event_id: str) -> Event:
     """Return one event. Raises EventNotFound."""
     number, row = await _row(tx, event_id)
-    return render(number, row, await catalogues.within(tx), keys)
+    found = render(number, row, await view.catalogues.within(tx), view.keys)
+    return (await _without_erased(tx, view, [found]))[0]
 
 
-async def verify(tx: ReadTx, catalogues: Catalogues, keys: WorkspaceKeys, event_id: str) -> Verification:
+async def verify(tx: ReadTx, view: View, event_id: str) -> Verification:
     """Tell whether one event is what was recorded and, once a head covers it, what was signed. Raises EventNotFound."""
     number, row = await _row(tx, event_id)
-    envelope = envelope_of(row, await catalogues.within(tx))
+    envelope = envelope_of(row, await view.catalogues.within(tx))
     signed = await _signed(tx, number, number)
     leaf = leaf_hash(envelope)
     intact = leaf == row.leaf_hash and (not signed or signed[0] == leaf)
     return Verification(
         event_id=event_id,
         seq=number,
-        mac=mac_of(envelope, keys),
+        mac=mac_of(envelope, view.keys),
         mac_key_id=MAC_KEY_ID,
         intact=intact,
         integrated=bool(signed),
@@ -173,14 +195,12 @@ async def _row(tx: ReadTx, event_id: str) -> tuple[int, Columns]:
     return found[0], Columns._make(found[1:])
 
 
-async def everything(
-    db: Database, actor: Actor, catalogues: Catalogues, keys: WorkspaceKeys, filters: Filters
-) -> AsyncIterator[list[Event]]:
+async def everything(db: Database, actor: Actor, view: View, filters: Filters) -> AsyncIterator[list[Event]]:
     """Yield every event, newest first, a page at a time: no snapshot stays open while a client reads."""
     before: int | None = None
     while True:
         async with db.read(actor) as tx:
-            events, before = await _next(tx, catalogues, keys, filters, before, EXPORTED_AT_ONCE)
+            events, before = await _next(tx, view, filters, before, EXPORTED_AT_ONCE)
         yield events
         if before is None:
             return

@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from provenance.audit import reading
 from provenance.audit import service as audit
+from provenance.audit.reading import View
 from provenance.audit.schemas import (
     AuditEvent,
     Event,
@@ -26,6 +27,14 @@ from provenance.ledger.dependencies import RunningLedger
 router = APIRouter(route_class=Route, tags=["audit"])
 
 Auditor = Annotated[Actor, require(Scope.AUDIT_READ, Role.EDITOR)]
+
+
+async def view_of(request: Request, actor: Auditor, ledger: RunningLedger) -> View:
+    """Return what it takes to read the caller's workspace."""
+    return View(ledger.catalogues, await ledger.keyring.of(actor.workspace_id), request.app.state.tombstones)
+
+
+Viewed = Annotated[View, Depends(view_of)]
 
 _TYPES = {"json": "application/json", "ndjson": "application/x-ndjson", "csv": "text/csv"}
 
@@ -49,13 +58,10 @@ class Asked(Filters):
     response_model=Events,
     responses={200: {"content": {"application/x-ndjson": {}, "text/csv": {}}, "headers": {"x-next-cursor": {}}}},
 )
-async def list_events(
-    asked: Annotated[Asked, Query()], actor: Auditor, db: Db, ledger: RunningLedger
-) -> Events | Response:
+async def list_events(asked: Annotated[Asked, Query()], actor: Auditor, db: Db, view: Viewed) -> Events | Response:
     """The platform's own record, newest first; as ndjson or csv the next cursor stands in x-next-cursor."""
-    keys = await ledger.keyring.of(actor.workspace_id)
     async with db.read(actor) as tx:
-        found = await reading.page(tx, ledger.catalogues, keys, asked.filters, limit=asked.limit, cursor=asked.cursor)
+        found = await reading.page(tx, view, asked.filters, limit=asked.limit, cursor=asked.cursor)
     if asked.format == "json":
         return found
     body = reading.as_csv(found.items, header=True) if asked.format == "csv" else reading.as_ndjson(found.items)
@@ -76,17 +82,16 @@ async def verify_range(asked: RangeAsked, actor: Auditor, db: Db, ledger: Runnin
     response_class=StreamingResponse,
     responses={200: {"content": {"application/x-ndjson": {}, "text/csv": {}}}},
 )
-async def export(asked: ExportAsked, actor: Auditor, db: Db, ledger: RunningLedger) -> StreamingResponse:
+async def export(asked: ExportAsked, actor: Auditor, db: Db, view: Viewed) -> StreamingResponse:
     """Every event that fits the filters, as a stream; the export itself is recorded before it begins."""
     filters = asked.filters
-    keys = await ledger.keyring.of(actor.workspace_id)
     async with db.write(actor) as tx:
         data = {"format": asked.format, "filters": filters.model_dump(by_alias=True, mode="json", exclude_none=True)}
         audit.record(tx, AuditEvent.EXPORTED, "audit", data, risk=audit.Risk.MEDIUM)
 
     async def body() -> AsyncIterator[bytes]:
         first = True
-        async for events in reading.everything(db, actor, ledger.catalogues, keys, filters):
+        async for events in reading.everything(db, actor, view, filters):
             yield reading.as_csv(events, header=first) if asked.format == "csv" else reading.as_ndjson(events)
             first = False
 
@@ -95,16 +100,14 @@ async def export(asked: ExportAsked, actor: Auditor, db: Db, ledger: RunningLedg
 
 
 @router.get("/audit/{event_id}", operation_id="audit.get", response_model=Event)
-async def get(event_id: str, actor: Auditor, db: Db, ledger: RunningLedger) -> Event:
+async def get(event_id: str, actor: Auditor, db: Db, view: Viewed) -> Event:
     """One event with its MAC."""
-    keys = await ledger.keyring.of(actor.workspace_id)
     async with db.read(actor) as tx:
-        return await reading.event(tx, ledger.catalogues, keys, event_id)
+        return await reading.event(tx, view, event_id)
 
 
 @router.get("/audit/{event_id}/verify", operation_id="audit.verify", response_model=Verification)
-async def verify(event_id: str, actor: Auditor, db: Db, ledger: RunningLedger) -> Verification:
+async def verify(event_id: str, actor: Auditor, db: Db, view: Viewed) -> Verification:
     """Check one event: its MAC anew, its leaf, and that the signed log holds it."""
-    keys = await ledger.keyring.of(actor.workspace_id)
     async with db.read(actor) as tx:
-        return await reading.verify(tx, ledger.catalogues, keys, event_id)
+        return await reading.verify(tx, view, event_id)

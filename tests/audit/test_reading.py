@@ -15,11 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provenance.core import ids
+from provenance.core.actor import Role
 from provenance.core.db import asyncpg_dsn
 from provenance.ledger.log.heads import Heads
 from provenance.ledger.log.integrating import Integrator
 from provenance.ledger.service import Fact, record
 from tests.conftest import MakeTenant, Running, Tenant
+from tests.identity.people import as_person
 
 UNCHECKED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
@@ -243,3 +245,21 @@ class TestExport:
         table = await client.post("/audit/export", json={"format": "csv"})
         assert len(list(csv.DictReader(io.StringIO(table.text)))) == 6
         assert table.headers["content-disposition"] == 'attachment; filename="audit.csv"'
+
+
+class TestErasedPeople:
+    async def test_their_id_reads_as_the_tombstone(self, app: Running, workspace: Tenant) -> None:
+        admin = await as_person(app, workspace, Role.ADMIN)
+        editor = await as_person(app, workspace, Role.EDITOR)
+        async with admin, editor:
+            made = await editor.post("/api/actions", json={"title": "Open", "mnemonic": "OPEN"})
+            assert made.status_code == 201
+            [event] = await listed(admin, eventType="action.created")
+            assert event["personId"] == event["actorId"] == editor.id
+            body = {"confirm": editor.id, "reason": "asked for"}
+            erased = await admin.post(f"/workspace/members/{editor.id}/erase", json=body)
+            assert erased.status_code == 200, erased.text
+            [after] = await listed(admin, eventType="action.created")
+            assert after["personId"] == erased.json()["tombstone"]
+            assert {**after, "personId": editor.id} == event, "nothing else of the event has changed"
+            assert (await admin.get(f"/audit/{event['eventId']}")).json() == after
