@@ -33,7 +33,7 @@ from provenance.core.errors import Conflict, Invalid
 LASTS_NS = 24 * 3600 * NANOS
 MAX_LENGTH = 255
 SHOWN_ONCE = frozenset(
-    {"key", "secret", "token", "accessToken", "refreshToken", "recoveryCodes", "password", "acceptUrl"}
+    {"key", "secret", "token", "accessToken", "refreshToken", "recoveryCodes", "password", "acceptUrl", "value"}
 )
 """Members of an answer that are one-time values: no copy of them is kept anywhere."""
 OWN_WAY = ("/api/interactions", "/platform/queue", "/auth", "/witness")

@@ -171,20 +171,23 @@ class WorkspaceKeys:
         """Return the Ed25519 key of a purpose."""
         return Ed25519PrivateKey.from_private_bytes(self.derive("sign." + purpose, generation))
 
-    def seal(self, purpose: str, value: bytes) -> bytes:
-        """Encrypt a value for a purpose: four bytes of generation, nonce, ciphertext."""
+    def seal(self, purpose: str, value: bytes, context: bytes = b"") -> bytes:
+        """Encrypt a value for a purpose: four bytes of generation, nonce, ciphertext.
+
+        ``context`` names the place the value belongs to; moved to another one, it can't be opened.
+        """
         nonce, head = os.urandom(12), self._current.to_bytes(4, "big")
-        sealed = AESGCM(self.derive("seal." + purpose, self._current)).encrypt(nonce, value, head)
+        sealed = AESGCM(self.derive("seal." + purpose, self._current)).encrypt(nonce, value, head + context)
         return head + nonce + sealed
 
-    def open(self, purpose: str, sealed: bytes) -> bytes:
-        """Decrypt what `seal` made. Raises KeyringError when it was changed or made for another purpose."""
+    def open(self, purpose: str, sealed: bytes, context: bytes = b"") -> bytes:
+        """Decrypt what `seal` made. Raises KeyringError when it was changed, moved or made for another purpose."""
         head, generation = sealed[:4], int.from_bytes(sealed[:4], "big")
         key = self.derive("seal." + purpose, generation)
         try:
-            return AESGCM(key).decrypt(sealed[4:16], sealed[16:], head)
+            return AESGCM(key).decrypt(sealed[4:16], sealed[16:], head + context)
         except (InvalidTag, ValueError):
-            raise KeyringError("the sealed value was changed, or sealed for another purpose") from None
+            raise KeyringError("the sealed value was changed, or sealed for another purpose or place") from None
 
     def _data_key(self, generation: int) -> bytes:
         found = self._generations.get(generation)
