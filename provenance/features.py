@@ -49,6 +49,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
         "provenance.identity.api_keys.routes",
     ),
     "/workspaces": ("provenance.identity.switching.routes",),
+    "/secrets": ("provenance.secrets.routes",),
     "/platform/queue": ("provenance.ledger.queue.routes",),
     "/auth": (
         "provenance.identity.sessions.routes",
@@ -85,6 +86,7 @@ TABLES = (
     "provenance.identity.members.tables",
     "provenance.evidence.tables",
     "provenance.streams.tables",
+    "provenance.secrets.tables",
 )
 
 TASKS = ("provenance.ledger.fields.tasks", "provenance.evidence.tasks")
@@ -98,6 +100,7 @@ LOOPS = (
     "provenance.streams.tasks",
     "provenance.upkeep",
     "provenance.ledger.erasure.tasks",
+    "provenance.secrets.tasks",
 )
 """Modules whose ``run(ledger, stop)`` the worker keeps running: work that follows no event."""
 

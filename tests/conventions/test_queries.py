@@ -22,6 +22,7 @@ WIDE = {
     "ledger/log/queries.py:halted_or_not": "an operator reopens the logs of an installation after a restore",
     "ledger/self_audit/queries.py:count_incidents": "a figure of the installation's metrics",
     "ledger/self_audit/queries.py:signed_logs": "the worker goes through all workspaces",
+    "secrets/queries.py:workspaces_with_work": "the worker looks after all workspaces",
     "core/keyring.py:load_master_key": "asks which master keys wrapped anything, of the whole installation",
 }
 """Functions that read over workspaces on purpose, and why."""

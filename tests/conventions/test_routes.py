@@ -58,6 +58,7 @@ OTHER_VERBS = {
         "list_passkeys",
         "list_rows",
         "list_streams",
+        "list_secrets",
         "list_words",
     },
 }
