@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "7d05b3e9a2c4"
-down_revision = "2c6f81ad940e"
+down_revision = "c27b81f5e0d3"
 branch_labels = None
 depends_on = None
 

@@ -1,5 +1,7 @@
 """Masking: known secret values are taken out of what is about to be shown or kept (spec/automation.md, 5.11).
 
+`core.masking` knows secrets by their shape, this by what they are.
+
 A value is found as it is and in the forms it takes on its way: as JSON text, in a URL, in base64 or hex. Parts of a
 structured secret count too. What is shorter than six characters is not looked for: it would match by chance.
 """
@@ -11,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-MASK = "«secret»"
+from provenance.core.masking import MASK
+
 SHORTEST = 6
 
 

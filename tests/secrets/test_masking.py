@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provenance.secrets.masking import MASK, Mask
+from provenance.core.masking import MASK
+from provenance.secrets.masking import Mask
 from provenance.secrets.references import filled, names_in
 
 VALUE = 'tö/p+"s3cr3t"\\x'
-values = st.text(st.characters(codec="utf-8", exclude_characters="«»"), min_size=8, max_size=40).filter(str.strip)
+values = st.text(st.characters(codec="utf-8", exclude_characters="*"), min_size=8, max_size=40).filter(str.strip)
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,7 @@ class TestMaskOfAWorkspace:
         await made(client, name="j", type="json", value={"a": [deep]})
         async with room.app.ledger.db.housekeeping(room.id) as tx:
             mask = await service.mask_of(tx, room.keys)
-        assert mask.text(f"{old} {new} {deep}") == "«secret» «secret» «secret»"
+        assert mask.text(f"{old} {new} {deep}") == "*** *** ***"
 
 
 async def test_a_planted_value_would_be_found(client: httpx.AsyncClient, app: Running) -> None:
