@@ -127,6 +127,7 @@ _ERRORS = {
     "404": "No such thing in this workspace.",
     "409": "The state forbids it.",
     "413": "The body is over the limit.",
+    "429": "Too many requests of this key or person; Retry-After tells when to try again.",
     "503": "The server can't take it now; Retry-After tells when to try again.",
 }
 
@@ -181,7 +182,7 @@ def _complete(operation: dict[str, Any], route: APIRoute) -> None:
             operation["x-scope"] = "any" if access.scope is None else access.scope.value
         operation["x-role"] = access.role.name.lower()
     guarded = access is not None or "security" in operation
-    for status in (*(("401", "403") if guarded else ()), "400", "404", "409", "413", "503"):
+    for status in (*(("401", "403", "429") if guarded else ()), "400", "404", "409", "413", "503"):
         if int(status) not in route.responses:
             responses[status] = _error(status)
 
