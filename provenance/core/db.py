@@ -172,6 +172,7 @@ class Database:
             pool_timeout=10,
             pool_pre_ping=True,
             pool_use_lifo=True,
+            hide_parameters=True,  # an error that is logged must not bring along what was to be stored
             connect_args={"server_settings": SESSION_SETTINGS, "timeout": 10},
         )
 

@@ -103,6 +103,8 @@ def work(settings: Settings) -> int:
 
 def _migrate_apart(database_url: str | None) -> bool:
     """Bring the schema up to date in a copy of this process, whose libraries go when it is done."""
+    from provenance.core.masking import mask
+
     assert database_url is not None
     copy = os.fork()
     if copy == 0:
@@ -113,7 +115,7 @@ def _migrate_apart(database_url: str | None) -> bool:
             upgrade(database_url)
             status = 0
         except Exception:
-            traceback.print_exc()
+            sys.stderr.write(mask(traceback.format_exc()))
         finally:
             sys.stderr.flush()
             os._exit(status)
