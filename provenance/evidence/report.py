@@ -15,6 +15,7 @@ from provenance.evidence.erased import Erased
 from provenance.evidence.schemas import Cited
 from provenance.evidence.time_line import Summary, listed, moment, time_line
 from provenance.proof.checkpoints import Checkpoint
+from provenance.proof.completeness_map import SUFFIX
 from provenance.proof.notes import Note
 
 _CSS = (files("provenance.evidence") / "report.css").read_text("utf-8")
@@ -46,6 +47,7 @@ def render(
     checkpoint = Checkpoint.parse(Note.parse(cited.checkpoint).text)
     parts = (
         _head(checkpoint),
+        _sum(cited, erased),
         _asked(cited),
         _found(cited, summary, erased) if cited.records else _nothing(cited),
         _checked(cited, erased, checkpoint),
@@ -68,6 +70,25 @@ def _head(checkpoint: Checkpoint) -> str:
     )
 
 
+def _sum(cited: Cited, erased: Erased) -> str:
+    """What the pack shows, in two sentences for who reads no further."""
+    if not cited.records:
+        text = "This pack shows that the log holds no record of what was asked for."
+    else:
+        others = ", and that there are no others" if cited.completeness is not None else ""
+        text = (
+            f"This pack holds {_records(cited.records)} and what shows that each stands in that log as it was "
+            f"recorded{others}."
+        )
+    if erased.rows:
+        text += f" The content of {_records(len(erased.rows))} was erased on purpose."
+    return f'<p class="sum">{text} Anyone can check this, without the log\'s operator: see below.</p>\n'
+
+
+def _records(count: int) -> str:
+    return "1 record" if count == 1 else f"{count:,} records"
+
+
 def _asked(cited: Cited) -> str:
     asked: dict[str, Any] = msgspec.json.decode(cited.asked)
     rows = [(_NAMES.get(name, name), listed(value)) for name, value in asked.items()]
@@ -86,10 +107,10 @@ def _found(cited: Cited, summary: Summary, erased: Erased) -> str:
     rows = [
         ("Records", f"{cited.records:,}"),
         ("Numbers in the log", f"{cited.numbers[0]:,} to {cited.numbers[-1]:,}, not all between them"),
-        ("Earliest", moment(summary.first or 0)),
-        ("Latest", moment(summary.last or 0)),
+        ("Earliest", f"{moment(summary.first or 0)} UTC"),
+        ("Latest", f"{moment(summary.last or 0)} UTC"),
         ("Content erased since", _erased(erased)),
-        ("Signed by the log", f"{moment(cited.signed_at)} at the latest, by the log's own clock"),
+        ("Signed by the log", f"{moment(cited.signed_at)} UTC at the latest, by the log's own clock"),
     ]
     if cited.numbers[-1] - cited.numbers[0] + 1 == cited.records:
         rows[1] = ("Numbers in the log", f"{cited.numbers[0]:,} to {cited.numbers[-1]:,}")
@@ -99,8 +120,8 @@ def _found(cited: Cited, summary: Summary, erased: Erased) -> str:
 def _erased(erased: Erased) -> str:
     if not erased.rows:
         return "none"
-    times = "one erasure" if erased.certificates == 1 else f"{erased.certificates:,} erasures"
-    return f"of {len(erased.rows):,}, by {times}"
+    times = "1 erasure" if erased.certificates == 1 else f"{erased.certificates:,} erasures"
+    return f"{_records(len(erased.rows))}, by {times}"
 
 
 def _checked(cited: Cited, erased: Erased, checkpoint: Checkpoint) -> str:
@@ -112,25 +133,25 @@ def _checked(cited: Cited, erased: Erased, checkpoint: Checkpoint) -> str:
 
 def _of_records(cited: Cited, erased: Erased, checkpoint: Checkpoint) -> list[tuple[str, str]]:
     gone = len(erased.rows)
-    checks = [
-        (
-            "The content is what was recorded.",
-            f"When a record is made, its content is sealed by a digital fingerprint (SHA-256 with a secret salt). "
-            f"For {cited.records - gone:,} of {cited.records:,} records the fingerprint was computed again from the "
-            "content in this pack, and it is the same. One changed letter would give another.",
-        ),
-        (
-            "Each record stands where the log says.",
-            f"Each fingerprint is a leaf of one tree over all {checkpoint.size:,} entries of the log. From each of the "
-            f"{cited.records:,} records a path of fingerprints was followed up to the top of that tree. A record that "
-            "was changed, moved, back-dated or put in later would lead elsewhere.",
-        ),
-    ]
+    checks = []
+    if gone < cited.records:
+        text = (
+            "When a record is made, its content is sealed by a digital fingerprint (SHA-256 with a secret salt). For "
+            f"{cited.records - gone:,} of {cited.records:,} records the fingerprint was computed again from the "
+            "content in this pack, and it is the same. One changed letter would give another."
+        )
+        checks.append(("The content is what was recorded.", text))
+    text = (
+        f"Each fingerprint is a leaf of one tree over all {checkpoint.size:,} entries of the log. From each of the "
+        f"{cited.records:,} records a path of fingerprints was followed up to the top of that tree. A record that was "
+        "changed, moved, back-dated or put in later would lead elsewhere."
+    )
+    checks.append(("Each record stands where the log says.", text))
     if gone:
         text = (
             "Content can be destroyed, when a person asks for it or its time is over; the record's place and "
-            f"fingerprint stay. Each of the {gone:,} records without content is named by a certificate, signed by the "
-            "log, that says when and why."
+            f"fingerprint stay. This pack has {_records(gone)} without content. Each is named by a certificate, signed "
+            "by the log, that says when and why."
         )
         checks.append(("What is missing was erased on purpose.", text))
     return checks
@@ -182,7 +203,11 @@ def _witnessed(names: Sequence[str]) -> str:
             "out that the log showed others a different past. None is named here.</li>\n"
         )
     named = ", ".join(escape(name) for name in names)
-    return f"<li><strong>Others have countersigned this head.</strong>Witnesses named under it: {named}.</li>\n"
+    return (
+        f"<li><strong>Others have countersigned this head.</strong>Witnesses: {named}. Each states that it had seen no "
+        "other past of this log. Their keys are not in this pack; get them from the witnesses, and check with "
+        "<code>--witness KEY</code>.</li>\n"
+    )
 
 
 def _open_questions(cited: Cited) -> str:
@@ -226,13 +251,19 @@ def _repeat(signer: str) -> str:
 
 def _technical(cited: Cited, checkpoint: Checkpoint, keys: Sequence[dict[str, Any]]) -> str:
     rows = [("Log", checkpoint.origin), ("Entries", f"{checkpoint.size:,}"), ("Root (SHA-256)", checkpoint.root.hex())]
-    rows += [("Verifier key", str(each["verifierKey"])) for each in keys]
+    rows += [(_key_name(str(each["origin"]), checkpoint.origin), str(each["verifierKey"])) for each in keys]
     return (
         f"<h2>Technical particulars</h2>\n{_facts(rows, code=True)}"
         "<p>Formats: RFC 9162 Merkle tree, C2SP signed-note and tlog-checkpoint, RFC 8785 canonical JSON, Ed25519."
         "</p>\n"
         f"<pre>{escape(cited.checkpoint)}</pre>\n</main>\n</body>\n</html>\n"
     )
+
+
+def _key_name(origin: str, log: str) -> str:
+    if origin == log + SUFFIX:
+        return "Verifier key of its index"
+    return "Verifier key" if origin == log else "Verifier key of the log before"
 
 
 def _facts(rows: Sequence[tuple[str, str]], *, code: bool = False) -> str:

@@ -93,7 +93,7 @@ def _what(envelope: dict[str, Any], content: dict[str, Any] | None, gone: Gone |
 def _erasure(gone: Gone) -> str:
     when = gone.erased.replace("T", " ").removesuffix("Z")
     return (
-        f'<span class="erased">content erased on {escape(when)} UTC, position and commitment proven</span>'
+        f'<span class="erased gone">content erased on {escape(when)} UTC, position and commitment proven</span>'
         f"<small>reason: {escape(gone.reason)}</small>"
     )
 

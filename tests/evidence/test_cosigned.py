@@ -77,7 +77,7 @@ class TestCosigned:
         outcome = verify_pack.verify(io.BytesIO(pack), [verify_pack.Key(await key_of(client))], [key])
         assert (outcome.proven, outcome.trusted) == (True, True)
         assert f"Countersigned by {ONE.name}" in "".join(each.sentence for each in outcome.findings)
-        assert f"Witnesses named under it: {ONE.name}" in read(pack, "report.html").decode()
+        assert f"Witnesses: {ONE.name}." in read(pack, "report.html").decode()
 
     async def test_one_with_more_witnesses_is_better(
         self, client: httpx.AsyncClient, sign: Sign, countersign: Countersign

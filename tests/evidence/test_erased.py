@@ -86,7 +86,7 @@ class TestCertificates:
         page = read(pack, "report.html").decode()
         assert f"content erased on {when}, position and commitment proven" in page
         assert f"reason: {REASON}" in page
-        assert "of 1, by one erasure" in page
+        assert "1 record, by 1 erasure" in page
         assert await pack_of(client) == pack
         assert before != pack
         assert "All 4 records are in the log, unchanged and in order." in proven(before, key)
