@@ -21,15 +21,27 @@ _COLUMNS = [interactions.c[name] for name in Columns._fields]
 _HEAD = [log_checkpoints.c[name] for name in Head._fields]
 
 
+# Evidence without records cites no row, and its filter and the map's answer name an id all the same. The answer holds
+# the keyed hash of the id, which an erased row keeps.
+_DELETE_ABSENT = """
+DELETE FROM evidence_packs AS e
+ WHERE e.workspace_id = $1 AND e.records = 0
+   AND decode((e.completeness::json ->> 'answer')::json ->> 'key', 'hex') IN (
+       SELECT unnest(ARRAY[i.resource_key, i.user_key]) FROM interactions AS i
+        WHERE i.workspace_id = $1 AND i.number = ANY($2::bigint[]))
+"""
+
+
 async def add(tx: WriteTx, **values: Any) -> None:
     """Keep a new piece of evidence."""
     await tx.execute(insert(evidence_packs).values(workspace_id=tx.workspace_id, **values))
 
 
 async def delete_citing(tx: WriteTx, numbers: Sequence[int]) -> None:
-    """Delete the evidence that cites any of these rows."""
+    """Delete the evidence that cites any of these rows, and that which says that an id of theirs was not there yet."""
     cites = evidence_packs.c.numbers.bool_op("&&")(literal(list(numbers), ARRAY(BigInteger)))
     await tx.execute(delete(evidence_packs).where(evidence_packs.c.workspace_id == tx.workspace_id, cites))
+    await tx.driver_sql(_DELETE_ABSENT, (tx.workspace_id, list(numbers)))
 
 
 async def with_digest(tx: ReadTx, digest: bytes) -> Cited | None:

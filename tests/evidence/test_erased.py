@@ -107,6 +107,18 @@ class TestCertificates:
         assert "0 unchanged, 4 without content" in "".join(said)
         assert len([each for each in said if "content erased on" in each]) == 2
 
+    async def test_that_somebody_was_not_there_yet_is_forgotten_too(
+        self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, sign: Sign
+    ) -> None:
+        await post(client, 2)
+        await sign()
+        asked = [await ask(client, userId="bob"), await ask(client, userId="eve"), await ask(client, resourceId="gate")]
+        await post(client, 1, userId="bob", resourceId="gate")
+        await post(client, 1, userId="eve")
+        await erased(app, admin, userId="bob", reason=REASON)
+        kept = (await client.get("/api/evidence")).json()["data"]
+        assert [each["id"] for each in kept] == [asked[1]["id"]]
+
     async def test_an_erasure_under_way_is_waited_for(
         self,
         app: Running,
