@@ -47,6 +47,8 @@ ROUTES: dict[str, tuple[str, ...]] = {
         "provenance.identity.switching.routes",
         "provenance.identity.members.routes",
         "provenance.identity.api_keys.routes",
+        "provenance.notifications.routes",
+        "provenance.notifications.digest.routes",
     ),
     "/workspaces": ("provenance.identity.switching.routes",),
     "/secrets": ("provenance.secrets.routes",),
@@ -87,9 +89,11 @@ TABLES = (
     "provenance.evidence.tables",
     "provenance.streams.tables",
     "provenance.secrets.tables",
+    "provenance.notifications.tables",
+    "provenance.notifications.digest.tables",
 )
 
-TASKS = ("provenance.ledger.fields.tasks", "provenance.evidence.tasks")
+TASKS = ("provenance.ledger.fields.tasks", "provenance.evidence.tasks", "provenance.notifications.tasks")
 """Modules that listen: ``@on`` handlers that the worker feeds, and what features forget when content is erased."""
 
 LOOPS = (
@@ -98,6 +102,8 @@ LOOPS = (
     "provenance.ledger.completeness.tasks",
     "provenance.ledger.witness.tasks",
     "provenance.streams.tasks",
+    "provenance.notifications.tasks",
+    "provenance.notifications.digest.tasks",
     "provenance.upkeep",
     "provenance.ledger.erasure.tasks",
     "provenance.secrets.tasks",

@@ -104,7 +104,9 @@ class TestMigrations:
 
 OF_UPKEEP = {
     "ix_idempotency_keys_at",
+    "ix_audit_digests_due",
     "ix_audit_stream_cursors_due",
+    "ix_notification_deliveries_due",
 }
 """Indexes by which the worker finds what is due or over its time, of all workspaces."""
 

@@ -1,0 +1,117 @@
+"""The verbs of notifications: show and replace the settings, note that an event is to be told."""
+
+from typing import Any
+
+from provenance.audit import service as audit
+from provenance.core.db import ReadTx, WriteTx
+from provenance.core.keyring import WorkspaceKeys
+from provenance.ledger.feed import Row
+from provenance.notifications import queries
+from provenance.notifications.errors import ChannelNotSetUp, ChannelSecretNeeded, RecipientsNeeded
+from provenance.notifications.recipients import opened, sealed
+from provenance.notifications.rules import told
+from provenance.notifications.schemas import (
+    ChannelKind,
+    ChannelsAsked,
+    ChannelsShown,
+    EmailChannel,
+    InAppChannel,
+    SettingsAsked,
+    SettingsEvent,
+    SettingsShown,
+    Stored,
+    WebhookChannel,
+    WebhookChannelAsked,
+)
+
+SECRET_PURPOSE = "notifications.secret"  # noqa: S105 — names what a key is for
+SENT = frozenset({ChannelKind.EMAIL, ChannelKind.WEBHOOK})
+"""Channels that somebody has to be called for; the console reads the event itself."""
+
+
+async def get(tx: ReadTx, keys: WorkspaceKeys) -> SettingsShown:
+    """Return the workspace's settings; everything is off where it never had any."""
+    return _shown(await queries.settings(tx), keys)
+
+
+async def update(tx: WriteTx, keys: WorkspaceKeys, asked: SettingsAsked) -> SettingsShown:
+    """Replace the workspace's settings. Raises ChannelNotSetUp, ChannelSecretNeeded and RecipientsNeeded."""
+    _ensure_set_up(asked)
+    before = await queries.lock(tx)
+    secret = _secret(asked.channels.webhook, before, keys)
+    channels = asked.channels.model_dump(
+        by_alias=True, mode="json", exclude={"email": {"recipients"}, "webhook": {"secret"}}
+    )
+    rules = [rule.model_dump(by_alias=True, mode="json") for rule in asked.rules]
+    values = {
+        "channels": channels,
+        "rules": rules,
+        "recipients": sealed(keys, asked.channels.email.recipients),
+        "secret": secret,
+        "updated_at": tx.now,
+        "updated_by": tx.actor.id,
+    }
+    await queries.put(tx, values)
+    data = {"channels": _on(asked.channels), "rules": rules, "recipients": len(asked.channels.email.recipients)}
+    audit.record(tx, SettingsEvent.UPDATED, "notifications", data, risk=audit.Risk.MEDIUM)
+    return await get(tx, keys)
+
+
+async def note(tx: WriteTx, row: Row, event: str) -> None:
+    """Note on which channels an event is to be told. Noting it twice changes nothing."""
+    settings = await queries.settings(tx)
+    if settings is None:
+        return
+    moments = told(settings.rules, event, row.risk, row.data(), tx.now)
+    wanted = {channel: moment for channel, moment in moments.items() if channel in SENT}
+    if wanted:
+        await queries.add(tx, row.number, wanted)
+
+
+def _ensure_set_up(asked: SettingsAsked) -> None:
+    """Refuse rules whose channels lead nowhere: what is not told should not look as if it were."""
+    channels = asked.channels
+    if channels.slack is not None:
+        raise ChannelNotSetUp.at("channels.slack.connectionId", "names no connection of this workspace")
+    if channels.email.enabled and not channels.email.recipients:
+        raise RecipientsNeeded.at("channels.email.recipients", "mail is on and goes to nobody")
+    on = set(_on(channels))
+    for at, rule in enumerate(asked.rules):
+        for place, channel in enumerate(rule.channels):
+            if channel.value not in on:
+                raise ChannelNotSetUp.at(f"rules[{at}].channels[{place}]", f"{channel.value} is not set up or off")
+
+
+def _on(channels: ChannelsAsked) -> list[str]:
+    wanted = {
+        ChannelKind.EMAIL: channels.email.enabled,
+        ChannelKind.SLACK: channels.slack is not None,
+        ChannelKind.WEBHOOK: channels.webhook is not None,
+        ChannelKind.IN_APP: channels.in_app.enabled,
+    }
+    return [kind.value for kind, on in wanted.items() if on]
+
+
+def _secret(webhook: WebhookChannelAsked | None, before: Stored | None, keys: WorkspaceKeys) -> bytes | None:
+    """Return the webhook's sealed secret. One that is not given again stays, but goes nowhere else."""
+    if webhook is None:
+        return None
+    if webhook.secret is not None:
+        return keys.seal(SECRET_PURPOSE, webhook.secret.get_secret_value().encode())
+    known = before.channels.get("webhook") if before is not None else None
+    if before is None or known is None or WebhookChannel.model_validate(known).place != webhook.place:
+        raise ChannelSecretNeeded.at("channels.webhook.secret", "is needed here, also when the webhook moves")
+    return before.secret
+
+
+def _shown(stored: Stored | None, keys: WorkspaceKeys) -> SettingsShown:
+    if stored is None:
+        return SettingsShown(
+            channels=ChannelsShown(email=EmailChannel(), slack=None, webhook=None, in_app=InAppChannel()),
+            rules=[],
+        )
+    channels: dict[str, Any] = {**stored.channels}
+    channels["email"] = {**channels["email"], "recipients": opened(keys, stored.recipients)}
+    if channels["webhook"] is not None:
+        channels["webhook"] = {**channels["webhook"], "hasSecret": stored.secret is not None}
+    return SettingsShown(channels=ChannelsShown.model_validate(channels), rules=stored.rules)
