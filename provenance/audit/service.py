@@ -20,6 +20,7 @@ _DOMAINS = {
     "apikey": "auth",
     "audit": "workspace",
     "audit_digest": "workspace",
+    "audit_stream": "workspace",
     "authz": "auth",
     "billing": "workspace",
     "datastore": "workspace",

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 from provenance.audit.schemas import Credential, Event
+from provenance.audit.service import domain_of
 from provenance.core.actor import Actor
 from provenance.core.clock import iso_millis, now_ns
 from provenance.core.db import Database
@@ -57,7 +58,7 @@ def _event(workspace: str, actor: Actor, stream: Stored) -> Event:
     return Event(
         event_id=encode("evt", new_uuid()),
         event_type=StreamEvent.TESTED.value,
-        domain="audit_stream",
+        domain=domain_of(StreamEvent.TESTED),
         risk="low",
         at=iso_millis(now_ns()),
         workspace_id=workspace,

@@ -17,9 +17,7 @@ HOOK: dict[str, Any] = {"kind": "webhook", "url": FAR, "secret": SECRET}
 
 
 async def latest(admin: httpx.AsyncClient) -> dict[str, Any]:
-    found: dict[str, Any] = (await admin.get("/audit", params={"domain": "audit_stream", "limit": 1})).json()["items"][
-        0
-    ]
+    found: dict[str, Any] = (await admin.get("/audit", params={"domain": "workspace", "limit": 1})).json()["items"][0]
     return found
 
 

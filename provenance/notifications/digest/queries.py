@@ -84,7 +84,8 @@ async def counts(tx: ReadTx, risks: Sequence[str], after: int, upto: int) -> lis
         )
         .group_by(_row.risk, _row.domain)
     )
-    return [(row[0], row[1], row[2]) for row in (await tx.execute(query)).all()]
+    found: list[Any] = list((await tx.execute(query)).all())
+    return [(row[0], row[1], row[2]) for row in found]
 
 
 async def rows(tx: ReadTx, risks: Sequence[str], after: int, upto: int, limit: int) -> list[Any]:

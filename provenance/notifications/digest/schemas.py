@@ -26,7 +26,7 @@ class DigestAsked(Wire):
     enabled: bool = False
     frequency: Frequency = "daily"
     recipients: Recipients = Field(default_factory=list)
-    risk_levels: Annotated[list[Risk], Field(min_length=1, max_length=4, default_factory=lambda: list(Risk))]
+    risk_levels: Annotated[list[Risk], Field(min_length=1, max_length=4)] = Field(default_factory=lambda: list(Risk))
     hour_utc: Annotated[int, Field(ge=0, le=23)] = 6
     timezone: Annotated[Zone, Field(description="Whose days, Mondays and firsts of months count.")] = "UTC"
     include_csv: bool = False

@@ -63,12 +63,13 @@ class Digests:
         except ClaimLost:
             log.info("digest_taken_over", workspace=str(claim.workspace_id))
         except MailRefused as error:
-            await self._failed(claim, str(error))
+            await self._failed(claim, str(error), nothing_sent=True)
         except Unavailable:
             log.warning("database_away", workspace=str(claim.workspace_id))
         except Exception as error:
             log.error("digest_failed", workspace=str(claim.workspace_id), error=type(error).__name__)
-            await self._failed(claim, "The platform failed to write or send it; its log says why.")
+            said = "The platform failed to write or send it; its log says why."
+            await self._failed(claim, said, nothing_sent=False)
 
     async def _send(self, claim: Claim) -> None:
         keys = await self._ledger.keyring.of(claim.workspace_id)
@@ -106,7 +107,8 @@ class Digests:
             to, composing.subject(contents), composing.text(contents, stored, self._link()), message_id=message_id
         )
         if contents.csv is not None:
-            letter.add_attachment(contents.csv, maintype="text", subtype="csv", filename="audit.csv")
+            table = {"maintype": "text", "subtype": "csv", "params": {"charset": "utf-8"}, "filename": "audit.csv"}
+            letter.add_attachment(contents.csv, **table)
         try:
             await self._courier.hand_over(letter, to, before=self._marked(claim))
         except MailUncertain as error:
@@ -125,17 +127,19 @@ class Digests:
         settings = self._ledger.settings
         return f"{(settings.public_url or f'http://localhost:{settings.port}').rstrip('/')}/audit"
 
-    async def _failed(self, claim: Claim, said: str) -> None:
+    async def _failed(self, claim: Claim, said: str, *, nothing_sent: bool) -> None:
+        """Try again later; unless it may have been sent, which is settled when the lease has run out."""
         with contextlib.suppress(Unavailable):
             async with self._ledger.db.housekeeping(claim.workspace_id) as tx:
                 stored = await queries.held(tx, claim)
-                if stored is not None and stored.phase == Phase.WAITING.value:
+                if stored is not None and (nothing_sent or stored.phase == Phase.WAITING.value):
                     await _put_off(tx, claim, stored, said)
 
 
 async def _put_off(tx: WriteTx, claim: Claim, stored: Stored, said: str) -> None:
     wait = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS << min(stored.failures, 10))
-    values = {"lease": None, "leased_until": 0, "failures": stored.failures + 1, "said": said}
+    values: dict[str, Any] = {"lease": None, "leased_until": 0, "phase": Phase.WAITING.value}
+    values |= {"failures": stored.failures + 1, "said": said}
     await queries.set_held(tx, claim, due_at=tx.now + wait * NANOS if stored.enabled else None, **values)
 
 
