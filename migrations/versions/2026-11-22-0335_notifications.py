@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "4be0d97a63c1"
-down_revision = "c27b81f5e0d3"
+down_revision = "7d05b3e9a2c4"
 branch_labels = None
 depends_on = None
 

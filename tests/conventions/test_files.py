@@ -70,7 +70,6 @@ OF_ITS_OWN = {
         "time_line",
     },
     "secrets": {"masking", "references", "rotating", "values"},
-    "evidence": {"completing", "container", "packing", "report", "sealed", "selecting"},
     "notifications": {"mailing", "recipients", "rules", "sending"},
     "notifications/digest": {"composing", "schedule", "sending"},
     "streams": {"delivering", "matching", "planning", "sealing", "shapes", "testing"},

@@ -107,8 +107,9 @@ class Digests:
             to, composing.subject(contents), composing.text(contents, stored, self._link()), message_id=message_id
         )
         if contents.csv is not None:
-            table = {"maintype": "text", "subtype": "csv", "params": {"charset": "utf-8"}, "filename": "audit.csv"}
-            letter.add_attachment(contents.csv, **table)
+            letter.add_attachment(
+                contents.csv, maintype="text", subtype="csv", filename="audit.csv", params={"charset": "utf-8"}
+            )
         try:
             await self._courier.hand_over(letter, to, before=self._marked(claim))
         except MailUncertain as error:
