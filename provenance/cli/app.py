@@ -32,6 +32,7 @@ COMMANDS = {
     "keys": "keys",
     "members": "members",
     "workspace": "workspace",
+    "streams": "streams",
     "config": "config",
     "login": "login",
     "logout": "login",
