@@ -1,4 +1,3 @@
-import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,7 +8,7 @@ from provenance.ledger.service import Fact
 from tests.conftest import MakeTenant, Running, Tenant
 from tests.ledger.rows import Row, post, record_platform_row
 
-UOW, OTHER = str(uuid.uuid4()), str(uuid.uuid4())
+UOW, OTHER = "5fbc4a96-ad4b-4a7d-9e97-b6d5fca8ca05", "6acd5ba7-be5c-4b8e-8fa8-c7e6adb9db06"
 
 
 async def search(client: httpx.AsyncClient, **body: Any) -> Row:

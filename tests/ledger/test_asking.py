@@ -1,6 +1,5 @@
 """A plain query string, read past the framework, means what the framework reads in it; an odd one is left to it."""
 
-import uuid
 from urllib.parse import quote
 
 import httpx
@@ -10,7 +9,7 @@ from provenance.ledger.interactions import asking
 from provenance.ledger.interactions.asking import plainly
 from tests.ledger.rows import post
 
-UNIT = str(uuid.uuid4())
+UNIT = "0a5c1e6d-90b2-4b7e-8d1f-3f6c2a9e7b10"
 PLAIN = [
     "",
     "resourceId=order-1",

@@ -16,7 +16,9 @@ from provenance.ledger.service import Fact
 from tests.conftest import MakeTenant, Running, Tenant
 from tests.ledger.rows import Row, listed, numbers, pages, post, record_platform_row, refused
 
-UOW, OTHER_UOW, SPAN = (str(uuid.uuid4()) for _ in range(3))
+UOW = "1b7e0c52-6f0d-4c39-9a53-d2f1b8c4e601"
+OTHER_UOW = "2c8f1d63-7a1e-4d4a-8b64-e3a2c9d5f702"
+SPAN = "3d9a2e74-8b2f-4e5b-9c75-f4b3dae6a803"
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ class TestList:
             ({"resourceType": ["USER", "ORDER"], "order": "asc"}, [1, 2, 3, 4, 5, 6]),
             ({"action": ["UPDATE", "DELETE"]}, [3, 2]),
             ({"action": "NEVER_SEEN"}, []),
-            ({"actionId": str(uuid.uuid4())}, []),
+            ({"actionId": "4eab3f85-9c3a-4f6c-8d86-a5c4ebf7b904"}, []),
             ({"origin": "CLI"}, [5]),
             ({"userId": "ann"}, [4, 2]),
             ({"userId": "ann", "action": "UPDATE"}, [2]),
