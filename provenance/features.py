@@ -52,6 +52,15 @@ ROUTES: dict[str, tuple[str, ...]] = {
     ),
     "/workspaces": ("provenance.identity.switching.routes",),
     "/secrets": ("provenance.secrets.routes",),
+    "/workflows": (
+        "provenance.workflows.routes",
+        "provenance.workflows.versions.routes",
+        "provenance.workflows.review.routes",
+        "provenance.workflows.webhook_secret.routes",
+    ),
+    "/templates": ("provenance.workflows.templates.routes",),
+    "/expressions": ("provenance.workflows.evaluation.routes",),
+    "/docs/workflow-definition.schema.json": ("provenance.workflows.definition_routes",),
     "/platform/queue": ("provenance.ledger.queue.routes",),
     "/auth": (
         "provenance.identity.sessions.routes",
@@ -77,6 +86,7 @@ TABLES = (
     "provenance.ledger.erasure.tables",
     "provenance.workspace.tables",
     "provenance.workspace.environments.tables",
+    "provenance.workflows.tables",
     "provenance.identity.tables",
     "provenance.identity.sessions.tables",
     "provenance.identity.guessing.tables",

@@ -21,6 +21,7 @@ from provenance.core.limits import Limiter
 from provenance.core.routing import Route, install_error_rendering
 from provenance.core.settings import Settings
 from provenance.core.transport import Proxies
+from provenance.expressions import Evaluator
 from provenance.features import ROUTES, load_tasks
 from provenance.identity.members.erasing import tombstones
 from provenance.identity.running import Identity
@@ -30,6 +31,7 @@ from provenance.ledger.interactions.batch import BATCH_BODY_LIMIT
 from provenance.ledger.service import Ledger
 from provenance.ledger.witness.cosigning import BODY_LIMIT as WITNESS_BODY_LIMIT
 from provenance.openapi import document
+from provenance.workflows.definition import BODY_LIMIT as DEFINITION_BODY_LIMIT
 
 log: Any = structlog.get_logger("main")
 
@@ -45,6 +47,7 @@ def create_app(settings: Settings) -> Door:
     identity = Identity(settings, ledger)
     authenticate = identity.authenticate
     denials = Denials(ledger.db)
+    evaluator = Evaluator()
     limiter = Limiter(ledger.db, per_minute=settings.rate_limit_per_minute, burst=settings.rate_limit_burst)
 
     @asynccontextmanager
@@ -61,6 +64,7 @@ def create_app(settings: Settings) -> Door:
         _settle_memory()
         log.info("serving", seconds=round(time.monotonic() - started, 3), first_start=app.state.first is not None)
         yield
+        await evaluator.close()
         await denials.stop()
         await limiter.stop()
         await identity.stop()
@@ -78,6 +82,7 @@ def create_app(settings: Settings) -> Door:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # the door measures and logs, on both paths
     )
     app.state.settings, app.state.ledger, app.state.db = settings, ledger, ledger.db
+    app.state.evaluator = evaluator
     app.state.identity, app.state.authenticate, app.state.limiter = identity, authenticate, limiter
     app.state.tombstones = tombstones
     app.router.route_class = Route
@@ -90,7 +95,8 @@ def create_app(settings: Settings) -> Door:
         app,
         hot=hot.handlers(ledger, authenticate) if settings.hot_dispatch else {},
         express=hot.express_handlers(ledger, authenticate.remembered) if settings.hot_dispatch else {},
-        body_limits={"/api/interactions/batch": BATCH_BODY_LIMIT, "/witness/add-checkpoint": WITNESS_BODY_LIMIT},
+        body_limits={"/api/interactions/batch": BATCH_BODY_LIMIT, "/witness/add-checkpoint": WITNESS_BODY_LIMIT}
+        | dict.fromkeys(("/workflows", "/workflows/"), DEFINITION_BODY_LIMIT),
         around=_cors(settings.cors_origins) if settings.cors_origins else None,
         denied=denials.note,
         proxies=Proxies(settings.trusted_proxies),

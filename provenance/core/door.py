@@ -167,6 +167,8 @@ class Door:
     ) -> None:
         """Take the framework's application, the hot handlers by (method, path), and limits unlike the usual one.
 
+        A limit is of a path, or of everything under a first segment (``/workflows/``).
+
         ``express`` are handlers of posts by path, which the protocol asks first (see `provenance.core.express`).
         ``around`` wraps every path, such as CORS for browsers; with it there is no express. ``denied`` is told of
         each caller who was refused. ``proxies`` are those before us whose word about a client counts.
@@ -239,7 +241,8 @@ class Door:
             await send_json(send, answer.status, answer.body, answer.headers)
 
     async def _read_body(self, exchange: Exchange, receive: Receive) -> bytes:
-        limit = self._body_limits.get(exchange.path, BODY_LIMIT)
+        under = exchange.path[: exchange.path.find("/", 1) + 1]
+        limit = self._body_limits.get(exchange.path) or self._body_limits.get(under, BODY_LIMIT)
         declared = exchange.headers.get(b"content-length")
         if declared is not None and declared.isdigit() and int(declared) > limit:
             raise _too_large(limit)

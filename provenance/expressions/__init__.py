@@ -13,11 +13,13 @@ An `Expression` gives any value instead, as JSON: mappings are made of them.
 
 from provenance.expressions.condition import Condition, compile_condition
 from provenance.expressions.errors import ExpressionError, InvalidExpression
+from provenance.expressions.evaluator import Evaluator
 from provenance.expressions.expression import Expression, compile_expression
 from provenance.expressions.types import Type
 
 __all__ = [
     "Condition",
+    "Evaluator",
     "Expression",
     "ExpressionError",
     "InvalidExpression",

@@ -5,7 +5,7 @@ each part is asked for its kind first, and a null is made here, not taken from t
 """
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -43,7 +43,10 @@ class Expression:
         self.bounded = _is_bounded(tree)
         self.gives = program.return_type().name()
         self._program = program
-        self._reads = [(name, READ_AS[kind]) for name, kind in self.variables]
+        self._reads: list[tuple[str, Callable[[Any], Any], Any]] = [
+            (name, READ_AS[kind], {} if kind is Type.ANY and name not in tree.wholes else None)
+            for name, kind in self.variables
+        ]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Expression) and (self.source, self.variables) == (other.source, other.variables)
@@ -60,10 +63,15 @@ class Expression:
         Raises ExpressionError; with ``missing`` set when something it reads is not there.
         """
         try:
-            data = {name: read(values[name]) for name, read in self._reads if name in values}
+            data = {name: self._given(values[name], read, bare) for name, read, bare in self._reads if name in values}
             return _Reader().json(self._program.eval(data=data))
         except (RuntimeError, RecursionError, TypeError, ValueError, OverflowError) as error:
             raise from_evaluation(str(error)) from None
+
+    @staticmethod
+    def _given(value: Any, read: Callable[[Any], Any], bare: Any) -> Any:
+        """A null that is only looked into is an object without members: `a.?b` finds nothing, `a.b` is missing."""
+        return bare if value is None else read(value)
 
     def holds(self, values: Mapping[str, Any]) -> bool:
         """Tell whether the expression gives true. Raises ExpressionError when it gives anything but true or false."""

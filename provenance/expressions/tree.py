@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 _ANY_VALUE: Final = 2
+_EXPR_ID: Final = 2
 _CHECKED_REFERENCES: Final = 2
 _CHECKED_EXPR: Final = 4
 _EXPR_CONST, _EXPR_SELECT, _EXPR_CALL, _EXPR_LIST, _EXPR_STRUCT, _EXPR_LOOP = 3, 5, 6, 7, 8, 9
 _CONST_STRING: Final = 6
 _CALL_TARGET, _CALL_FUNCTION, _CALL_ARGUMENT = 1, 2, 3
+_LOOKING_INSIDE: Final = frozenset(["_?._", "_[_]", "_[?_]"])
+"""Functions whose first argument is looked into, not used as a whole."""
 # Which fields of each kind of node are nodes themselves.
 _CHILDREN: Final = {_EXPR_SELECT: {1}, _EXPR_CALL: {1, 3}, _EXPR_LIST: {1}, _EXPR_LOOP: {2, 4, 5, 6, 7}}
 _STRUCT_ENTRY: Final = 2
@@ -33,10 +36,14 @@ class Call:
 
 @dataclass(slots=True)
 class Tree:
-    """What is known of an expression: calls, variables read, nodes in all, and loops inside loops."""
+    """What is known of an expression: calls, variables read, nodes in all, and loops inside loops.
+
+    ``wholes`` are the variables that are used as a whole somewhere; the others are only looked into (`a.b`, `a.?b`).
+    """
 
     calls: list[Call] = field(default_factory=list)
     variables: set[str] = field(default_factory=set)
+    wholes: set[str] = field(default_factory=set)
     nodes: int = 0
     loops: int = 0
 
@@ -44,25 +51,36 @@ class Tree:
 def read_tree(serialized: bytes) -> Tree:
     """Read what `cel.Expression.serialize` wrote for a type-checked expression."""
     tree = Tree()
+    names: dict[int, str] = {}
+    roots = []
     for number, value in _fields(_only(serialized, _ANY_VALUE)):
         if number == _CHECKED_REFERENCES:
-            tree.variables.add(_only(_only(value, 2), 1).decode())
+            names[_number(value, 1)] = _only(_only(value, 2), 1).decode()
         elif number == _CHECKED_EXPR:
-            _walk(value, tree)
+            roots.append(value)
+    tree.variables.update(names.values())
+    for root in roots:
+        _walk(root, tree, names)
     return tree
 
 
-def _walk(root: bytes, tree: Tree) -> None:
-    waiting = [(root, 0)]
+def _walk(root: bytes, tree: Tree, names: dict[int, str]) -> None:
+    waiting = [(root, 0, False)]
     while waiting:
-        node, loops = waiting.pop()
+        node, loops, looked_into = waiting.pop()
         tree.nodes += 1
+        name = names.get(_number(node, _EXPR_ID))
+        if name is not None and not looked_into:
+            tree.wholes.add(name)
         for number, value in _fields(node):
             inside = loops + (number == _EXPR_LOOP)
             tree.loops = max(tree.loops, inside)
+            opens = number == _EXPR_SELECT
             if number == _EXPR_CALL:
                 tree.calls.append(_call(value))
-            waiting.extend((child, inside) for child in _children(number, value))
+                opens = tree.calls[-1].function in _LOOKING_INSIDE
+            for at, child in enumerate(_children(number, value)):
+                waiting.append((child, inside, opens and at == 0))
 
 
 def _children(kind: int, value: bytes) -> Iterator[bytes]:
@@ -109,6 +127,24 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
             at += size
         else:
             at += {_FIXED64: 8, _FIXED32: 4}[kind]
+
+
+def _number(message: bytes, wanted: int) -> int:
+    """The value of a field that holds a number, 0 where there is none."""
+    at = 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        kind = key & 7
+        if kind == _VARINT:
+            value, at = _varint(message, at)
+            if key >> 3 == wanted:
+                return value
+        elif kind == _BYTES:
+            size, at = _varint(message, at)
+            at += size
+        else:
+            at += {_FIXED64: 8, _FIXED32: 4}[kind]
+    return 0
 
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:

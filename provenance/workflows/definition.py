@@ -9,6 +9,8 @@ from provenance.workflows.kinds import KINDS, Kinds, words
 MAX_STEPS: Final = 200
 MAX_EDGES: Final = 400
 MAX_BYTES: Final = 1 << 20
+BODY_LIMIT: Final = 2 << 20
+"""Of a request with a definition, which may be written with blanks, or as YAML inside JSON."""
 SCHEMA_ID: Final = "/docs/workflow-definition.schema.json"
 
 NAME: Final = words.NAME

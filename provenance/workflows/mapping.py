@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from provenance.expressions import Expression, ExpressionError, InvalidExpression
+from provenance.expressions import Evaluator, Expression, ExpressionError, InvalidExpression
 
 OPEN: Final = "{{"
 TEXT_AT_MOST: Final = 1 << 20
@@ -203,6 +203,26 @@ def _joined(parts: Iterator[str]) -> str:
 def resolve(node: Node, scope: Mapping[str, Any]) -> Any:
     """Return the value of a mapping whose expressions are all bounded, in this process. Raises ExpressionError."""
     return value_of(node, lambda expression: expression.value(scope))
+
+
+async def resolve_anywhere(node: Node, scope: Mapping[str, Any], evaluator: Evaluator) -> Any:
+    """Return the value of any mapping; expressions that are not bounded go to a process that can be stopped."""
+    found = {each: await evaluator.value(each, scope) for each in expressions_of(node) if not each.bounded}
+    return value_of(node, lambda expression: found[expression] if expression in found else expression.value(scope))
+
+
+def constants(node: Node, scope: Mapping[str, Any]) -> Any:
+    """Return what was written, with the expressions filled in that read nothing but these constants."""
+    if isinstance(node, ListOf):
+        return [constants(item, scope) for item in node.items]
+    if isinstance(node, MapOf):
+        return {name: constants(member, scope) for name, member in node.members}
+    if isinstance(node, Literal) or any(not each.bounded or each.reads - scope.keys() for each in expressions_of(node)):
+        return node.source()
+    try:
+        return resolve(node, scope)
+    except ExpressionError:
+        return node.source()
 
 
 def written(value: Any) -> str:

@@ -72,6 +72,11 @@ async def details(tx: ReadTx, settings: Settings) -> WorkspaceDetails:
     return _shown(await queries.row_of(tx), settings)
 
 
+async def default_approvers(tx: ReadTx) -> tuple[str, ...]:
+    """Return who approves where a workflow names nobody, each as ``kind:id``."""
+    return tuple((await queries.row_of(tx)).default_approvers)
+
+
 async def update(tx: WriteTx, settings: Settings, asked: WorkspaceUpdate) -> WorkspaceDetails:
     """Change the workspace's settings; nothing that differs is no change and leaves no event. Raises SlugImmutable."""
     before = await queries.lock(tx)

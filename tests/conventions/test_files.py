@@ -76,9 +76,14 @@ OF_ITS_OWN = {
     "streams/targets": {"building", "contract", "object_store", "otlp", "posting", "splunk_hec", "syslog", "webhook"},
     "audit": {"denials", "reading", "rendering"},
     "workflows": {
-        "checking_graph", "checking_shape", "compiling", "configs", "definition", "graph", "mapping", "plan",
-        "problems", "scoping", "steps",
+        "checking_graph", "checking_shape", "compiling", "configs", "definition", "definition_routes", "dependencies",
+        "drafts", "graph", "mapping", "plan", "problems", "rendering", "running", "scoping", "steps", "timetable",
     },
+    "workflows/evaluation": set[str](),
+    "workflows/review": {"comparing", "coverage", "powers"},
+    "workflows/templates": {"catalogue"},
+    "workflows/versions": {"references"},
+    "workflows/webhook_secret": set[str](),
     "workflows/kinds": {"kind", "logic", "outside", "trigger", "words"},
 }  # fmt: skip
 """Files of a feature besides the usual ones: the ledger's subject has another shape (lane, feed, filters)."""

@@ -23,6 +23,7 @@ PUBLIC = {
     "operations.openapi": "the API's own description",
     "operations.docs": "the API's own description",
     "operations.errors": "the API's own description",
+    "docs.workflow_definition": "the shape of definitions, the same everywhere",
     "queue.push": "checks the queue token itself",
     "auth.login": "nobody is signed in yet",
     "auth.refresh": "the refresh token is the credential",
@@ -60,6 +61,8 @@ OTHER_VERBS = {
         "list_streams",
         "list_secrets",
         "list_words",
+        "list_workflows",
+        "list_templates",
     },
 }
 """Functions that can't bear the plain name of their verb, because it would hide a builtin."""

@@ -107,6 +107,7 @@ OF_UPKEEP = {
     "ix_audit_digests_due",
     "ix_audit_stream_cursors_due",
     "ix_notification_deliveries_due",
+    "ix_workflow_triggers_next_at",
 }
 """Indexes by which the worker finds what is due or over its time, of all workspaces."""
 

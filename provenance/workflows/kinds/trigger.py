@@ -3,16 +3,18 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from provenance.core.clock import now_ns
 from provenance.workflows.kinds import words
 from provenance.workflows.kinds.kind import Config, StepKind
 from provenance.workflows.problems import Problem
+from provenance.workflows.timetable import BadSchedule, next_time
 
 _TYPES = ("manual", "api", "webhook", "schedule", "event")
 
 _SCHEDULE = words.config(
     {
         "cron": {"type": "string", "maxLength": 200, "description": "Five fields, or six with seconds first."},
-        "timezone": {"type": "string", "default": "UTC", "description": "An IANA name such as Europe/Paris."},
+        "timezone": {"type": "string", "maxLength": 64, "default": "UTC", "description": "Such as Europe/Paris."},
         "overlap": {"enum": ["skip", "queue"], "default": "skip"},
         "catchUp": {"enum": ["none", "last", "all"], "default": "last"},
     },
@@ -67,3 +69,15 @@ class Trigger(StepKind):
         for member in ("schedule", "event", "webhook"):
             if kind != member and member in config:
                 yield Problem(f"{at}.{member}", "unexpected", f"a trigger of type {kind} has none")
+        if kind == "schedule" and "schedule" in config:
+            yield from _schedule(config["schedule"], f"{at}.schedule")
+
+
+def _schedule(config: Config, at: str) -> Iterator[Problem]:
+    try:
+        first = next_time(config["cron"], config.get("timezone", "UTC"), now_ns())
+    except BadSchedule as error:
+        yield Problem(f"{at}.{error.member}", "bad_schedule", error.issue)
+        return
+    if first is None:
+        yield Problem(f"{at}.cron", "bad_schedule", "never comes")
