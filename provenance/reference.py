@@ -34,6 +34,7 @@ _ERRORS_BLOCK = re.compile(r'(<script type="application/json" id="errors">).*?(<
 SAID = {
     "address_not_allowed": "The API key is valid but may not be used from this address.",
     "bad_gzip": "The body is no complete gzip stream.",
+    "definition_too_large": "A definition is over 1 MiB in canonical form.",
     "duplicate_key": "An object of the body holds the same key twice.",
     "internal_error": "The server failed. The request id finds the cause in its log.",
     "invalid_json": "The body is no JSON text. `details` name the place.",

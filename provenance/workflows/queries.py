@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, any_, delete, func, insert, literal, or_, select, tuple_, update
 
 from provenance.core.db import ReadTx, WriteTx
 from provenance.workflows.tables import workflow_secrets, workflow_triggers, workflow_versions, workflows
@@ -69,7 +69,7 @@ def filters_of(
     if environment is not None:
         found.append(workflows.c.environment == environment)
     if tag is not None:
-        found.append(workflows.c.tags.any(tag))
+        found.append(literal(tag) == any_(workflows.c.tags))
     if q is not None:
         found.append(or_(_holds(workflows.c.name, q), _holds(workflows.c.description, q)))
     return found
