@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "b81e5d0c7a36"
-down_revision = "7d05b3e9a2c4"
+down_revision = "4be0d97a63c1"
 branch_labels = None
 depends_on = None
 
