@@ -169,8 +169,9 @@ async def _changes(tx: WriteTx, keyring: Keyring, before: Stored, asked: StreamU
         values["name"] = asked.name
     if asked.paused is not None and asked.paused != before.paused:
         values["paused"] = asked.paused
-    if asked.filter is not None and asked.filter != before.filter:
-        values["filter"] = asked.filter.model_dump(by_alias=True, mode="json")
+    wanted = asked.filter or Filter()  # null takes every narrowing away, as JSON merge patch has it
+    if "filter" in asked.model_fields_set and wanted != before.filter:
+        values["filter"] = wanted.model_dump(by_alias=True, mode="json")
     if asked.target is not None:
         values |= await _target_changes(tx, keyring, before, asked)
     return values

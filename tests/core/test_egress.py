@@ -268,3 +268,25 @@ class TestRedirects:
         inside = f"http://127.0.0.2:{port_of(url)}/echo"
         with pytest.raises(AddressRefused):
             await egress.session.get(f"{url}/moved", params={"status": "302", "to": inside})
+
+
+class TestConnect:
+    async def test_one_look_up_and_the_first_address_that_answers(self) -> None:
+        server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+        names = Names(["127.0.0.3", "127.0.0.1"], ["127.0.0.9"])
+        egress = Egress(["127.0.0.0/8"], resolver=names)
+        reader, writer = await egress.connect("somewhere.test", server.sockets[0].getsockname()[1], tls=None)
+        assert await reader.read() == b""
+        assert names.asked == 1
+        writer.close()
+        server.close()
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "inside.test"])
+    async def test_the_inside_is_refused(self, host: str) -> None:
+        egress = Egress(resolver=Names(["8.8.8.8", "127.0.0.1"]))
+        with pytest.raises(AddressRefused):
+            await egress.connect(host, 1, tls=None)
+
+    async def test_nobody_there(self) -> None:
+        with pytest.raises(TargetAway, match="connection is refused"):
+            await Egress(LOOPBACK).connect("127.0.0.1", 1, tls=None)

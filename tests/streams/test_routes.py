@@ -147,6 +147,7 @@ class TestUpdate:
         narrowed = (await self.change(admin, made, filter={"minRisk": "high"})).json()
         assert narrowed["filter"] == {"domains": [], "eventTypes": [], "minRisk": "high"}
         assert narrowed["paused"] is True
+        assert (await self.change(admin, made, filter=None)).json()["filter"]["minRisk"] is None
 
     async def test_nothing_changed_is_nothing_recorded(self, admin: httpx.AsyncClient) -> None:
         made = await make(admin, HEC)
