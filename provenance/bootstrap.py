@@ -61,7 +61,7 @@ async def first_start(settings: Settings, ledger: Ledger) -> Credentials | None:
         await identity.create_key(inside, key, name="first key", scopes=scopes, created_by=person)
         identity.record_first(tx.inside(instance.id), person, key, scopes)
         made = Credentials(
-            api_url=f"http://127.0.0.1:{settings.port}/api",
+            api_url=f"{settings.scheme}://127.0.0.1:{settings.port}/api",
             api_key=key.text,
             admin_email=email,
             admin_password=password,

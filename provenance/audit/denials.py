@@ -18,6 +18,7 @@ from provenance.core.actor import Actor
 from provenance.core.db import Database
 from provenance.core.door import Exchange
 from provenance.core.incoming import ORIGIN, USER_AGENT_KEPT, Origin
+from provenance.core.masking import mask
 
 FLUSH_SECONDS = 0.5
 WINDOW_SECONDS = 60.0
@@ -87,7 +88,7 @@ class Denials:
         counted = denial.count - denial.recorded
         ORIGIN.set(denial.origin)
         async with self._db.write(denial.actor) as tx:
-            data = {"method": method, "route": route, "path": denial.path[:512], "reason": code, "count": counted}
+            data = {"method": method, "route": route, "path": mask(denial.path[:512]), "reason": code, "count": counted}
             record(tx, AuditEvent.DENIED, f"{method} {route}"[:512], data, risk=Risk.HIGH, outcome="denied")
         denial.recorded += counted
 

@@ -26,6 +26,7 @@ _QUOTED = r"""
 _SECRETS = re.compile(
     rf"""
       (?P<key>pv_[A-Za-z0-9]+_)[A-Za-z0-9_-]{{8,}}
+    | (?<![A-Za-z0-9])(?P<own>pv[a-z]_)[A-Za-z0-9_-]{{16,}}
     | (?<![A-Za-z0-9_-])(?P<jwt>eyJ)[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*
     | (?<![A-Za-z0-9])(?P<known>whsec_|sk-|xox[abprs]-|gh[pousr]_|github_pat_)[A-Za-z0-9+/=_-]{{8,}}
     | (?P<scheme>\b(?:Bearer|Basic)\s{{1,4}})[A-Za-z0-9._~+/=-]{{8,}}
@@ -35,7 +36,7 @@ _SECRETS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-_HINTS = re.compile(rf"pv_|eyJ|whsec_|sk-|xox|gh[pousr]_|_pat_|Bearer|Basic|://|PRIVATE|{_NAMES}", re.IGNORECASE)
+_HINTS = re.compile(rf"pv[a-z]?_|eyJ|whsec_|sk-|xox|gh[pousr]_|_pat_|Bearer|Basic|://|PRIVATE|{_NAMES}", re.IGNORECASE)
 
 
 def mask(text: str) -> str:

@@ -139,3 +139,8 @@ class Settings(BaseSettings):
         description="Size up to which an erasure rewrites a table of the ledger whole; posts wait meanwhile, "
         "some 10 seconds. A larger one is vacuumed, and the certificate says so.",
     )
+
+    @property
+    def scheme(self) -> str:
+        """How this server itself is spoken to: ``https`` with a certificate, else ``http``."""
+        return "http" if self.tls_cert is None else "https"

@@ -91,8 +91,8 @@ class Identity:
     @property
     def base_url(self) -> str:
         """The address that links in mails begin with: never a request's own, which whoever sends it may choose."""
-        scheme = "http" if self.settings.tls_cert is None else "https"
-        return (self.settings.public_url or f"{scheme}://localhost:{self.settings.port}").rstrip("/")
+        here = f"{self.settings.scheme}://localhost:{self.settings.port}"
+        return (self.settings.public_url or here).rstrip("/")
 
     async def start(self) -> None:
         """Load the keys and begin to follow the epoch; the installation must have had its first start."""

@@ -24,6 +24,8 @@ class TestShapes:
         ("text", "left"),
         [
             ("the key pv_ab12_0123456789abcdefXYZ is revoked", "the key pv_ab12_*** is revoked"),
+            ("link #token=pvt_CLH6oVoENvF1CDBz1gOA9cpz", "link #token=***"),
+            ("of pvr_CLH6oVoENvF1CDBz1gOA9cpz and", "of pvr_*** and"),
             (f"token {JWT} ran out", "token eyJ*** ran out"),
             ("signed with whsec_C2FVsBQIhrscChlQIMV", "signed with whsec_***"),
             ("openai said: sk-proj-abcdefgh12345", "openai said: sk-***"),
