@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import log, reading, starting, writing
+from bench import access, log, reading, starting, writing
 from bench.report import Report
 from bench.stack import Stack, installation
 from bench.writing import Options
@@ -19,7 +19,7 @@ _ON_A_STACK: dict[str, Callable[[Stack, Report, Options], None]] = {
     "reads": reading.reads,
     "log": log.log,
 }
-SCENARIOS = (*_ON_A_STACK, "start")
+SCENARIOS = (*_ON_A_STACK, "start", "auth")
 QUICK = {"seconds": 2.5, "repeats": 3, "snapshot_seconds": 10.0}
 FULL = {"seconds": 10.0, "repeats": 5, "snapshot_seconds": 300.0}
 
@@ -45,6 +45,8 @@ def main() -> None:
                     measure(stack, report, options)
     if "start" in scenarios:
         starting.start(report)
+    if "auth" in scenarios:
+        access.auth(report)
     report.finish(arguments.json)
 
 

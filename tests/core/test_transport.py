@@ -1,7 +1,10 @@
 """TLS, proxies and the headers of every answer: what is believed of a request, and what is refused at the start."""
 
 import asyncio
+import os
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
@@ -21,6 +24,7 @@ from hypothesis import strategies as st
 from provenance.core.express import ExpressProtocol
 from provenance.core.settings import Settings
 from provenance.core.transport import Proxies, Seen, is_loopback, objection, tls_context
+from provenance.up.processes import WRONG_SETTINGS
 from tests.conftest import MakeTenant, Running, Tenant
 
 PROXIES = Proxies([ip_network("10.0.0.0/8"), ip_network("fd00::/8"), ip_network("127.0.0.1/32")])
@@ -138,6 +142,18 @@ class TestObjection:
         assert "No such file" in missing
         other = make_pair(tmp_path)[1]
         assert "can't be used" in str(objection(self.settings(tls_cert=cert, tls_key=other)))
+
+    def test_serve_says_so_and_does_not_start(self, tmp_path: Path) -> None:
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("PROVENANCE_")},
+            "DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nothing",
+            "PROVENANCE_HOST": "0.0.0.0",
+            "PROVENANCE_DATA_DIR": str(tmp_path),
+        }
+        command = [sys.executable, "-m", "provenance.up", "serve"]
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        assert ended.returncode == WRONG_SETTINGS
+        assert ended.stderr.startswith("error: 0.0.0.0 can be reached from other machines")
 
     def test_networks_are_checked_with_the_settings(self) -> None:
         with pytest.raises(ValueError, match="trusted_proxies"):

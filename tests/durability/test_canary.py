@@ -410,6 +410,7 @@ async def test_no_secret_is_anywhere_but_where_it_belongs(scene: Scene) -> None:
     leaks += scene.aviary.found_in("a row", rows)
     scene.running.stop()
     told = "\n".join(line for line in scene.running.log.splitlines() if not line.startswith(SHOWN_AT_THE_START))
+    assert "Provenance answers at https://localhost" in told
     assert "mail_failed" in told
     assert len(told) > 20_000
     leaks += scene.aviary.found_in("the log", told.encode())
