@@ -61,6 +61,8 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/templates": ("provenance.workflows.templates.routes",),
     "/expressions": ("provenance.workflows.evaluation.routes",),
     "/docs/workflow-definition.schema.json": ("provenance.workflows.definition_routes",),
+    "/connections": ("provenance.connections.routes",),
+    "/oauth": ("provenance.connections.routes",),
     "/platform/queue": ("provenance.ledger.queue.routes",),
     "/auth": (
         "provenance.identity.sessions.routes",
@@ -101,6 +103,7 @@ TABLES = (
     "provenance.secrets.tables",
     "provenance.notifications.tables",
     "provenance.notifications.digest.tables",
+    "provenance.connections.tables",
 )
 
 TASKS = ("provenance.ledger.fields.tasks", "provenance.evidence.tasks", "provenance.notifications.tasks")

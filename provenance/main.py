@@ -15,7 +15,9 @@ from starlette.middleware.cors import CORSMiddleware
 from provenance import __version__, operations
 from provenance.audit.denials import Denials
 from provenance.bootstrap import first_start
+from provenance.connections.running import Connections
 from provenance.core.door import App, Door
+from provenance.core.egress import Egress
 from provenance.core.keyring import Keyring, load_master_key
 from provenance.core.limits import Limiter
 from provenance.core.routing import Route, install_error_rendering
@@ -49,6 +51,7 @@ def create_app(settings: Settings) -> Door:
     denials = Denials(ledger.db)
     evaluator = Evaluator()
     limiter = Limiter(ledger.db, per_minute=settings.rate_limit_per_minute, burst=settings.rate_limit_burst)
+    egress = Egress(settings.egress_allow)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -68,6 +71,7 @@ def create_app(settings: Settings) -> Door:
         await denials.stop()
         await limiter.stop()
         await identity.stop()
+        await egress.close()
         await ledger.stop()
         log.info("stopped")
 
@@ -84,6 +88,7 @@ def create_app(settings: Settings) -> Door:
     app.state.settings, app.state.ledger, app.state.db = settings, ledger, ledger.db
     app.state.evaluator = evaluator
     app.state.identity, app.state.authenticate, app.state.limiter = identity, authenticate, limiter
+    app.state.egress, app.state.connections = egress, Connections(ledger, egress)
     app.state.tombstones = tombstones
     app.router.route_class = Route
     app.openapi = lambda: document(app)  # type: ignore[method-assign]

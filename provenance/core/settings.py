@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, IPvAnyNetwork, SecretStr
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -18,6 +18,19 @@ def default_data_dir() -> Path:
         return Path("/var/lib/provenance")
     base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return Path(base) / "provenance"
+
+
+class IntegrationSettings(BaseModel):
+    """Our OAuth client at one outside service, and its addresses where they are not the usual ones."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    authorization_url: str | None = None
+    token_url: str | None = None
+    revoke_url: str | None = None
+    api_url: str | None = None
 
 
 class Settings(BaseSettings):
@@ -105,6 +118,11 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Networks, addresses and host names that calls leaving the platform may reach though they are "
         "not public (JSON array), such as a witness in your own network.",
+    )
+    integrations: dict[str, IntegrationSettings] = Field(
+        default_factory=dict,
+        description="OAuth clients of the integrations that connections use (JSON object by integration): "
+        "client_id and client_secret; authorization_url, token_url, revoke_url and api_url for a service of your own.",
     )
     rate_limit_per_minute: int = Field(
         default=6_000,

@@ -72,6 +72,11 @@ OF_ITS_OWN = {
     "secrets": {"masking", "references", "rotating", "values"},
     "notifications": {"mailing", "recipients", "rules", "sending"},
     "notifications/digest": {"composing", "schedule", "sending"},
+    "connections": {
+        "authorizing", "credentials", "dependencies", "integrations", "oauth", "pages", "refreshing", "running",
+        "sealing", "targets",
+    },
+    "evidence": {"completing", "container", "packing", "report", "sealed", "selecting"},
     "streams": {"delivering", "matching", "planning", "sealing", "shapes", "testing"},
     "streams/targets": {"building", "contract", "object_store", "otlp", "posting", "splunk_hec", "syslog", "webhook"},
     "audit": {"denials", "reading", "rendering"},

@@ -43,6 +43,8 @@ PUBLIC = {
     "log.published": "shows only what a workspace publishes of its log",
     "witness.add_checkpoint": "the signature on the checkpoint is the credential",
     "witness.key": "a public key",
+    "connections.callback": "the state of the authorisation is the credential",
+    "connections.confirm": "the state of the authorisation is the credential",
 }
 """Routes that declare no scope, and why."""
 OTHER_VERBS = {
@@ -59,6 +61,7 @@ OTHER_VERBS = {
         "list_passkeys",
         "list_rows",
         "list_streams",
+        "list_connections",
         "list_secrets",
         "list_words",
         "list_workflows",
