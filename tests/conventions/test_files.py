@@ -76,7 +76,6 @@ OF_ITS_OWN = {
         "authorizing", "credentials", "dependencies", "integrations", "oauth", "pages", "refreshing", "running",
         "sealing", "targets",
     },
-    "evidence": {"completing", "container", "packing", "report", "sealed", "selecting"},
     "streams": {"delivering", "matching", "planning", "sealing", "shapes", "testing"},
     "streams/targets": {"building", "contract", "object_store", "otlp", "posting", "splunk_hec", "syslog", "webhook"},
     "audit": {"denials", "reading", "rendering"},

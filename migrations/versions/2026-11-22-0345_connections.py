@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "4be17c90d5f8"
-down_revision = "7d05b3e9a2c4"
+down_revision = "b81e5d0c7a36"
 branch_labels = None
 depends_on = None
 
