@@ -33,6 +33,8 @@ COMMANDS = {
     "members": "members",
     "workspace": "workspace",
     "streams": "streams",
+    "secrets": "secrets",
+    "connections": "connections",
     "config": "config",
     "login": "login",
     "logout": "login",
