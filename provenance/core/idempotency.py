@@ -29,6 +29,7 @@ from provenance.core.clock import NANOS
 from provenance.core.db import Database, ReadTx, WriteTx, metadata
 from provenance.core.door import Exchange
 from provenance.core.errors import Conflict, Invalid
+from provenance.core.keyring import Keyring, WorkspaceKeys
 
 LASTS_NS = 24 * 3600 * NANOS
 MAX_LENGTH = 255
@@ -44,7 +45,7 @@ idempotency_keys = Table(
     metadata,
     Column("workspace_id", Uuid, nullable=False),
     Column("scope", LargeBinary, nullable=False, comment="SHA-256 over credential, route and key"),
-    Column("request", LargeBinary, nullable=False, comment="SHA-256 over the canonical body"),
+    Column("request", LargeBinary, nullable=False, comment="keyed hash of the canonical body"),
     Column("status", Integer, comment="of the answer; null until it was made"),
     Column("media_type", Text),
     Column("answer", LargeBinary),
@@ -63,14 +64,15 @@ class IdempotencyKeyReused(Conflict):
 class Claim:
     """One request with an Idempotency-Key: found again, or claimed by the transaction that does the work."""
 
-    def __init__(self, exchange: Exchange, route: str, key: str) -> None:
-        """Take the request, the route's template and the key. Raises Invalid for a key of no use."""
+    def __init__(self, exchange: Exchange, route: str, key: str, keys: WorkspaceKeys) -> None:
+        """Take the request, its route, the key and the workspace's keys. Raises Invalid for a key of no use."""
         if not 1 <= len(key) <= MAX_LENGTH:
             raise Invalid.at("Idempotency-Key", f"must have 1 to {MAX_LENGTH} characters")
         assert exchange.actor is not None, "admitted before"
         self._workspace_id = exchange.actor.workspace_id
         self._scope = sha256(msgspec.json.encode([exchange.actor.id, route, exchange.path, key])).digest()
-        self._request = sha256(exchange.body).digest()
+        # Keyed, for a body may hold a password, and a plain hash of one could be guessed at.
+        self._request = keys.mac("idempotency.request", exchange.body)
         self.claimed = False
 
     async def repeat(self, db: Database) -> Response | None:
@@ -112,12 +114,13 @@ class Claim:
             await tx.execute(update(idempotency_keys).where(*mine).values(**answered))
 
 
-def claim_of(request: Request, exchange: Exchange, route: str) -> Claim | None:
+async def claim_of(request: Request, exchange: Exchange, route: str) -> Claim | None:
     """Return the claim of a post that carries a key; None for any other request. Raises Invalid."""
     key = exchange.header(b"idempotency-key")
     if key is None or request.method != "POST" or exchange.actor is None or route.startswith(OWN_WAY):
         return None
-    return Claim(exchange, route, key)
+    keyring: Keyring = request.app.state.ledger.keyring
+    return Claim(exchange, route, key, await keyring.of(exchange.actor.workspace_id))
 
 
 def without_shown_once(body: bytes) -> bytes:

@@ -121,7 +121,7 @@ class Route(APIRoute):
         self, request: Request, exchange: Exchange, framework: Callable[[Request], Coroutine[Any, Any, Response]]
     ) -> Response:
         """Run the route, or repeat its answer for a request that carries an Idempotency-Key seen before."""
-        claim = claim_of(request, exchange, self.path_format)
+        claim = await claim_of(request, exchange, self.path_format)
         if claim is None:
             return await framework(request)
         db: Database = request.app.state.db

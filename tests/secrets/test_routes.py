@@ -1,12 +1,15 @@
 """The routes of secrets over HTTP: metadata for those who may, a value for a person with a reason, a record of all."""
 
 import asyncio
+from hashlib import sha256
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from provenance.core.actor import Role
+from provenance.proof.canonical import canonical
 from tests.conftest import MakeTenant, Running, Tenant
 from tests.secrets.canaries import canary, events, holds, tables_with
 from tests.secrets.people import signed_in
@@ -319,3 +322,22 @@ class TestCanaries:
 
 
 JSON = {"content-type": "application/json"}
+
+
+class TestRepeats:
+    async def test_what_is_kept_of_a_request_is_no_plain_hash_of_it(
+        self, app: Running, client: httpx.AsyncClient
+    ) -> None:
+        """A plain hash of a body with a short password could be guessed at, by whoever has a dump."""
+        sent = {"name": "n", "type": "password", "value": "hunter2"}
+        headers = {"idempotency-key": canary()}
+        first = await client.post("/secrets", json=sent, headers=headers)
+        again = await client.post("/secrets", json=sent, headers=headers)
+        assert (first.status_code, again.json()) == (201, first.json())
+        other = await client.post("/secrets", json={**sent, "value": "hunter3"}, headers=headers)
+        assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+        bodies = {msgspec.json.encode(sent), first.request.content, canonical(sent)}
+        async with app.ledger.db.housekeeping() as tx:
+            kept = set((await tx.driver_sql("SELECT request FROM idempotency_keys")).scalars())
+        assert kept
+        assert kept.isdisjoint({sha256(body).digest() for body in bodies})
