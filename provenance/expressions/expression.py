@@ -20,6 +20,8 @@ from provenance.expressions.types import READ_AS, Type
 
 RESULT_BYTES: Final = 1 << 20
 _KEPT: Final = 4096
+_LARGEST: Final = 2**53 - 1
+_INFINITE: Final = float("inf")
 _NOT_READ: Final = frozenset({"TYPE", "UNKNOWN", "ERROR"})
 
 _Variables = tuple[tuple[str, Type], ...]
@@ -120,6 +122,8 @@ class _Reader:
             self._spend(len(found))
             return found
         if isinstance(found, int | float):
+            if _LARGEST < abs(found) < _INFINITE:
+                raise ExpressionError("the result holds a number beyond ±(2^53−1); turn it into a text")
             if found - found != 0:
                 raise ExpressionError("the result holds a number that JSON cannot: infinite, or not a number")
             return found
