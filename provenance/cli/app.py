@@ -35,6 +35,7 @@ COMMANDS = {
     "streams": "streams",
     "secrets": "secrets",
     "connections": "connections",
+    "workflows": "workflows",
     "config": "config",
     "login": "login",
     "logout": "login",

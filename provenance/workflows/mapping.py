@@ -6,6 +6,7 @@ expression ends is found by reading its tokens: a brace inside a string or an ob
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final
 
@@ -217,12 +218,23 @@ def constants(node: Node, scope: Mapping[str, Any]) -> Any:
         return [constants(item, scope) for item in node.items]
     if isinstance(node, MapOf):
         return {name: constants(member, scope) for name, member in node.members}
-    if isinstance(node, Literal) or any(not each.bounded or each.reads - scope.keys() for each in expressions_of(node)):
-        return node.source()
-    try:
-        return resolve(node, scope)
-    except ExpressionError:
-        return node.source()
+    if isinstance(node, Text):
+        return "".join(part if isinstance(part, str) else _filled(part, scope) for part in node.parts)
+    if isinstance(node, Exactly) and _is_constant(node.expression, scope):
+        with suppress(ExpressionError):
+            return node.expression.value(scope)
+    return node.source()
+
+
+def _filled(expression: Expression, scope: Mapping[str, Any]) -> str:
+    if _is_constant(expression, scope):
+        with suppress(ExpressionError):
+            return written(expression.value(scope))
+    return "{{ " + expression.source + " }}"
+
+
+def _is_constant(expression: Expression, scope: Mapping[str, Any]) -> bool:
+    return expression.bounded and not expression.reads - scope.keys()
 
 
 def written(value: Any) -> str:

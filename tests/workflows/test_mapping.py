@@ -89,7 +89,7 @@ class TestNodes:
     def test_constants_are_filled_in_the_rest_stays(self) -> None:
         node, _ = compile_mapping({"a": "{{ vars.base }}/x", "b": "{{ vars.base }}/{{ input.n }}", "c": 1}, compiled)
         assert constants(node, {"vars": {"base": "http://x"}}) == {
-            "a": "http://x/x", "b": "{{ vars.base }}/{{ input.n }}", "c": 1,
+            "a": "http://x/x", "b": "http://x/{{ input.n }}", "c": 1,
         }  # fmt: skip
 
     async def test_loops_are_evaluated_elsewhere(self) -> None:

@@ -23,9 +23,12 @@ def host_of(url: str) -> str:
     """Return the scheme and host of a URL that may hold expressions; ``*`` where a run decides it."""
     try:
         parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
     except ValueError:
         return ANY
-    return ANY if OPEN in parts.netloc or not parts.netloc else f"{parts.scheme}://{parts.netloc.lower()}"
+    if OPEN in parts.netloc or not host:
+        return ANY
+    return f"{parts.scheme}://{host}" if port is None else f"{parts.scheme}://{host}:{port}"
 
 
 def _plain(value: Any) -> str:
