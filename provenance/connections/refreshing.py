@@ -59,8 +59,13 @@ class Refresher:
         task = self._under_way.get(key)
         if task is None:
             task = self._under_way[key] = asyncio.create_task(self._fetch(actor, row), name="connection-tokens")
-            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+            task.add_done_callback(lambda done: self._over(key, done))
         await asyncio.shield(task)  # whoever gives up waiting must not take the tokens from the others
+
+    def _over(self, key: tuple[uuid.UUID, int], task: asyncio.Task[None]) -> None:
+        self._under_way.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # seen, even if everybody who waited has gone
 
     async def _fetch(self, actor: Actor, row: Row) -> None:
         try:
@@ -130,8 +135,14 @@ class Refresher:
             await queries.end_lease(tx, turn.row.id, turn.lease, {})
 
     async def _broken(self, actor: Actor, turn: Turn, reason: str) -> None:
-        """Set the connection to error, with the reason, once. Raises ConnectionBroken."""
+        """Set the connection to error, with the reason; one that has an error already, once more in vain.
+
+        Raises ConnectionBroken.
+        """
         sentence = f"The provider gives out no more tokens ({reason}). Authorise the connection again."
+        if turn.row.status == Status.ERROR.value:
+            await self._give_back(actor, turn)
+            raise ConnectionBroken(f"The connection {turn.row.name} has an error: {sentence}")
         async with self._db.write(actor) as tx:
             held = turn.row.status == Status.PAUSED.value
             values = {"last_error": sentence, "updated_at": tx.now}

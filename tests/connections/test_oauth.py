@@ -174,7 +174,9 @@ class TestRenewal:
         assert "invalid_grant" in broken["lastError"]
         resumed = await builder.web.patch(f"/connections/{connection_id}", json={"status": "active"})
         assert (resumed.status_code, resumed.json()["code"]) == (409, "connection_not_tested")
-        assert await recorded(builder) == ["created", "authorized", "error"]
+        tried = (await builder.web.post(f"/connections/{connection_id}/test", json={})).json()
+        assert (tried["ok"], tried["status"]) == (False, "error")
+        assert await recorded(builder) == ["created", "authorized", "error", "tested"]
         back = await builder.go((await builder.begin(connection_id))["authorizationUrl"])
         assert back.status_code == 200
         assert (await connections_of(builder.app).call(builder.actor, connection_id, ME, STEP)).status == 200
