@@ -76,6 +76,7 @@ io_method = sync                 # saves the three I/O processes
 """
 
 _THROWAWAY_SETTINGS = """
+max_connections = 200            # many servers of a test run share it
 # This folder was made for throw-away use: a crash may lose or damage its data.
 fsync = off
 synchronous_commit = off
