@@ -5,6 +5,7 @@ each whether there is one.
 """
 
 import ssl
+from abc import abstractmethod
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
@@ -44,9 +45,9 @@ class Shape(BaseModel):
     )
 
     @property
+    @abstractmethod
     def place(self) -> str:
         """Where secrets go to; one that was given for another place is not sent here."""
-        raise NotImplementedError
 
     @property
     def linger_seconds(self) -> int:

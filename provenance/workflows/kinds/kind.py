@@ -1,7 +1,7 @@
 """What a kind of step declares: its configuration, what it may do outside, and how it is tried.
 
 A kind is declared here, below the runs that carry it out, so that a definition is checked and its powers are read
-from the graph without running anything. ``docs/guides/step-kinds.md`` tells how to add one.
+from the graph without running anything. A new one is a subclass in the list ``KINDS``.
 """
 
 from collections.abc import Iterator, Mapping
