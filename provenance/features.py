@@ -104,6 +104,7 @@ TABLES = (
     "provenance.notifications.tables",
     "provenance.notifications.digest.tables",
     "provenance.connections.tables",
+    "provenance.engine.tables",
 )
 
 TASKS = ("provenance.ledger.fields.tasks", "provenance.evidence.tasks", "provenance.notifications.tasks")

@@ -5,8 +5,8 @@
 """
 
 import uuid
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -46,11 +46,23 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str | None = None
     uow_id: str | None = None
     span_id: str | None = None
+    parent_span_id: str | None = None
     outcome: str = "success"
     risk: str = "low"
     domain: str = "platform"
     workspace_id: uuid.UUID | None = None
     repeat_key: str | None = None
+
+
+class Deed(NamedTuple):
+    """A fact on its way into the ledger by a lane, outside of a `WriteTx`: with who acts and whence the request came.
+
+    ``acting`` is an id and a kind of actor, as `WriteTx.acting`.
+    """
+
+    fact: Fact
+    acting: tuple[str, str]
+    origin: Origin | None = None
 
 
 def record(tx: WriteTx, fact: Fact) -> None:
@@ -176,20 +188,40 @@ class Ledger:
         for workspace_id in by_workspace:
             tx.after_commit.append(lambda grown=workspace_id: self.wakeups.grew(grown))  # type: ignore[misc]
 
+    async def sealed(self, workspace_id: uuid.UUID, deeds: Sequence[Deed]) -> list[Entry]:
+        """Seal what a lane is about to append; words that are missing are made in a transaction of their own."""
+        wanted = _words_of(deed.fact for deed in deeds)
+        catalogue = await self.catalogues.of(workspace_id)
+        if not _knows(catalogue, wanted):
+            async with self.db.housekeeping(workspace_id) as tx:
+                catalogue = await ensure_words(tx, self.catalogues, wanted, system=True)
+        keys = self.keyring.cached(workspace_id) or await self.keyring.of(workspace_id)
+        return [seal(_draft_of(workspace_id, deed, catalogue), keys) for deed in deeds]
+
     async def _seal_facts(self, tx: WriteTx, facts: list[Fact]) -> list[Entry]:
         catalogue = await self.catalogues.within(tx)
-        wanted = {(Kind.ORIGIN, PLATFORM)}
-        for fact in facts:
-            wanted |= {(Kind.RESOURCE_TYPE, fact.resource_type), (Kind.ACTION, fact.action)}
-        known = [catalogue.named(kind, name) for kind, name in wanted]
-        if not all(word is not None and word.used and word.is_system for word in known):
+        wanted = _words_of(facts)
+        if not _knows(catalogue, wanted):
             catalogue = await ensure_words(tx, self.catalogues, wanted, system=True)
         keys = await self.keyring.within(tx)
-        return [seal(_draft_of(tx, fact, catalogue), keys) for fact in facts]
+        origin = ORIGIN.get()
+        return [seal(_draft_of(tx.workspace_id, Deed(fact, tx.acting, origin), catalogue), keys) for fact in facts]
 
     def _committed(self, entries: list[Entry]) -> None:
         for workspace_id in {entry.columns.workspace_id for entry in entries}:
             self.wakeups.grew(workspace_id)
+
+
+def _words_of(facts: Iterable[Fact]) -> set[tuple[Kind, str]]:
+    wanted = {(Kind.ORIGIN, PLATFORM)}
+    for fact in facts:
+        wanted |= {(Kind.RESOURCE_TYPE, fact.resource_type), (Kind.ACTION, fact.action)}
+    return wanted
+
+
+def _knows(catalogue: Catalogue, wanted: Iterable[tuple[Kind, str]]) -> bool:
+    known = [catalogue.named(kind, name) for kind, name in wanted]
+    return all(word is not None and word.used and word.is_system for word in known)
 
 
 def _content_of(fact: Fact, origin: Origin | None) -> list[tuple[str, bytes]]:
@@ -205,16 +237,17 @@ def _content_of(fact: Fact, origin: Origin | None) -> list[tuple[str, bytes]]:
     return [(name, canonical(value)) for name, value in values.items() if value is not None]
 
 
-def _draft_of(tx: WriteTx, fact: Fact, catalogue: Catalogue) -> Draft:
+def _draft_of(workspace_id: uuid.UUID, deed: Deed, catalogue: Catalogue) -> Draft:
+    fact = deed.fact
     resource_type = catalogue.named(Kind.RESOURCE_TYPE, fact.resource_type)
     action, origin = catalogue.named(Kind.ACTION, fact.action), catalogue.named(Kind.ORIGIN, PLATFORM)
     assert resource_type is not None, fact.resource_type
     assert action is not None, fact.action
     assert origin is not None, PLATFORM
-    recorded_by, actor_kind = tx.acting
-    members = _content_of(fact, ORIGIN.get())
+    recorded_by, actor_kind = deed.acting
+    members = _content_of(fact, deed.origin)
     return Draft(
-        workspace_id=tx.workspace_id,
+        workspace_id=workspace_id,
         workspace=catalogue.workspace,
         recorded_by=recorded_by,
         actor_kind=actor_kind,
@@ -226,7 +259,7 @@ def _draft_of(tx: WriteTx, fact: Fact, catalogue: Catalogue) -> Draft:
         external_reference=None,
         uow_id=fact.uow_id or new_uuid_text(),
         span_id=fact.span_id,
-        parent_span_id=None,
+        parent_span_id=fact.parent_span_id,
         occurred_at=None,
         outcome=fact.outcome,
         sequence_index=None,

@@ -24,8 +24,9 @@ log: Any = structlog.get_logger("ledger.wakeup")
 class Wakeups:
     """Sends hints of this process."""
 
-    def __init__(self, database_url: str) -> None:
-        """Take the database; nothing is connected before the first hint."""
+    def __init__(self, database_url: str, channel: str = CHANNEL) -> None:
+        """Take the database and the channel; nothing is connected before the first hint."""
+        self._channel = channel
         self._dsn = asyncpg_dsn(database_url)
         self._dirty: set[uuid.UUID] = set()
         self._ring = asyncio.Event()
@@ -68,4 +69,4 @@ class Wakeups:
     async def _send(self, payload: str) -> None:
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(self._dsn, server_settings=SESSION_SETTINGS, timeout=5)
-        await self._connection.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
+        await self._connection.execute("SELECT pg_notify($1, $2)", self._channel, payload)

@@ -22,8 +22,15 @@ PROBE_SECONDS = 15.0
 class Hints:
     """Listens for as long as `run` runs, beyond lost connections. Hints get lost: who listens also polls."""
 
-    def __init__(self, database_url: str, grew: Callable[[uuid.UUID], None], unsure: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        grew: Callable[[uuid.UUID], None],
+        unsure: Callable[[], None],
+        channel: str = CHANNEL,
+    ) -> None:
         """Take the database, whom to tell of a workspace that grew, and whom when any of them may have."""
+        self._channel = channel
         self._dsn = asyncpg_dsn(database_url)
         self._grew = grew
         self._unsure = unsure
@@ -41,7 +48,7 @@ class Hints:
         settings = {**SESSION_SETTINGS, "application_name": "provenance feed hints"}
         connection = await asyncpg.connect(self._dsn, server_settings=settings, timeout=5, command_timeout=5)
         try:
-            await connection.add_listener(CHANNEL, self._hear)
+            await connection.add_listener(self._channel, self._hear)
             self._unsure()  # what was said before we listened
             while True:
                 await asyncio.sleep(PROBE_SECONDS)

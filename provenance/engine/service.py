@@ -1,0 +1,46 @@
+"""The engine's verbs for others' transactions: resolve a wait, lock a run (spec/engine.md, Claiming, parking, waking).
+
+The lock order is runs, then waits and what they wait for, then workspaces: take the run's lock by `lock_run` before
+the rows of your own that a decision changes.
+"""
+
+from typing import Any
+
+import msgspec
+
+from provenance.core.db import WriteTx
+from provenance.engine import queries
+from provenance.engine.errors import AlreadyResolved
+from provenance.engine.running import Engine
+from provenance.engine.schemas import RunKey
+from provenance.engine.tokens import token_parts
+
+
+async def lock_run(tx: WriteTx, token: str) -> None:
+    """Take the lock of the run that holds this wait and wake it: what the caller commits with it is what it finds.
+
+    Raises AlreadyResolved when the run has ended.
+    """
+    run_id, _, _ = token_parts(token)
+    if not await queries.signal(tx, RunKey(tx.workspace_id, run_id)):
+        raise AlreadyResolved
+
+
+async def resolve(tx: WriteTx, token: str, outcome: dict[str, Any]) -> None:
+    """End a wait with an outcome, in the decider's transaction; the run goes on after its commit.
+
+    ``outcome`` is any JSON object; the step that waits reads it. A decision that meets a run still busy in another
+    branch is kept until that run looks. Raises AlreadyResolved when the wait is not open any more; the caller's
+    transaction is then to roll back. The caller records what was decided, and tells the engine by `wake` after.
+    """
+    run_id, step_key, iteration = token_parts(token)
+    key = RunKey(tx.workspace_id, run_id)
+    if not await queries.signal(tx, key):
+        raise AlreadyResolved
+    if not await queries.resolve(tx, key, step_key, iteration, msgspec.json.encode(outcome).decode()):
+        raise AlreadyResolved
+
+
+def wake(tx: WriteTx, engine: Engine) -> None:
+    """Tell the workers after the commit that a run of this workspace may go on; a lost hint costs a poll."""
+    tx.after_commit.append(lambda: engine.grew(tx.workspace_id))
