@@ -1,0 +1,91 @@
+"""What runs record: one entry for each transition, all in the run's own unit of work (spec/automation.md, 11.3)."""
+
+import uuid
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+from provenance.core.actor import Kind
+from provenance.core.ids import encode
+from provenance.ledger.service import Deed, Fact
+
+SYSTEM = ("system", Kind.SYSTEM.value)
+
+
+class RunEvent(StrEnum):
+    """What can happen to a run."""
+
+    QUEUED = "run.queued"
+    STARTED = "run.started"
+    STEP_COMPLETED = "run.step_completed"
+    STEP_FAILED = "run.step_failed"
+    STEP_SKIPPED = "run.step_skipped"
+    EFFECT_INTENDED = "run.effect_intended"
+    LATE_OUTCOME = "run.late_outcome"
+    RESUMED = "run.resumed"
+    COMPLETED = "run.completed"
+    FAILED = "run.failed"
+    CANCELLED = "run.cancelled"
+    TIMED_OUT = "run.timed_out"
+    REPLAYED = "run.replayed"
+    DELETED = "run.deleted"
+
+
+_RISK = {RunEvent.FAILED: "medium", RunEvent.TIMED_OUT: "medium", RunEvent.DELETED: "high"}
+_OUTCOME = {RunEvent.STEP_FAILED: "failure", RunEvent.FAILED: "failure", RunEvent.TIMED_OUT: "failure"}
+
+
+@lru_cache(maxsize=4096)
+def wire_id(run_id: uuid.UUID) -> str:
+    """Return a run's id as the outside knows it."""
+    return encode("run", run_id)
+
+
+def step_id(place: int, kind: str) -> str:
+    """Return a step's id inside its run: the order in which it first started, and its kind."""
+    return f"{place:04d}_st_{kind}"
+
+
+def step_span(run_id: uuid.UUID, step_key: str, iteration: int) -> str:
+    """Return the span of a step: the same for each attempt, so that all it caused hangs below it."""
+    return str(uuid.uuid5(run_id, f"{step_key}:{iteration}"))
+
+
+def run_fact(event: RunEvent, run_id: uuid.UUID, data: dict[str, Any], phase: str = "") -> Fact:
+    """Make the entry of something that happened to a run as a whole; ``phase`` tells repeatable ones apart."""
+    return Fact(
+        resource_type="RUN",
+        action=event.partition(".")[2].upper(),
+        resource_id=wire_id(run_id),
+        data=data,
+        uow_id=str(run_id),
+        span_id=str(run_id),
+        outcome=_OUTCOME.get(event, "success"),
+        risk=_RISK.get(event, "low"),
+        domain="run",
+        repeat_key=f"{run_id}:::{event.value}:{phase}",
+    )
+
+
+def step_fact(
+    event: RunEvent, run_id: uuid.UUID, step_key: str, iteration: int, attempt: int, data: dict[str, Any]
+) -> Fact:
+    """Make the entry of one transition of one attempt of a step."""
+    return Fact(
+        resource_type="RUN",
+        action=event.partition(".")[2].upper(),
+        resource_id=wire_id(run_id),
+        data=data,
+        uow_id=str(run_id),
+        span_id=step_span(run_id, step_key, iteration),
+        parent_span_id=str(run_id),
+        outcome=_OUTCOME.get(event, "success"),
+        risk=_RISK.get(event, "low"),
+        domain="run",
+        repeat_key=f"{run_id}:{step_key}:{iteration}:{attempt}:{event.value}",
+    )
+
+
+def by_system(fact: Fact) -> Deed:
+    """Return a fact as something the platform itself did."""
+    return Deed(fact, SYSTEM)
