@@ -14,8 +14,8 @@ import structlog
 from provenance.core.db import asyncpg_dsn
 from provenance.core.ids import new_uuid
 from provenance.engine import queries
-from provenance.engine.lane import connect
-from provenance.engine.schemas import Claimed, OpenWait, RunKey, StepRow
+from provenance.engine.lane import as_uuid, connect
+from provenance.engine.schemas import Claimed, OpenWait, RunKey, Standing, StepRow
 
 log: Any = structlog.get_logger("engine.dispatch")
 
@@ -43,20 +43,21 @@ class Dispatch:
     async def claim(self, at_most: int, kinds: Sequence[str]) -> list[Claimed]:
         """Own up to this many runs that are ready and need no other kinds than these."""
         rows = await self._fetch(queries.CLAIM, self.id, at_most, list(kinds))
-        return [Claimed(*row) for row in rows]
+        return [Claimed(as_uuid(row[0]), as_uuid(row[1]), as_uuid(row[2]), *row[3:]) for row in rows]
 
     async def stored(self, claimed: Sequence[RunKey]) -> tuple[list[StepRow], list[OpenWait]]:
         """Return the steps and the waits of runs, steps in the order in which they first started."""
         if not claimed:
             return [], []
         arguments = queries.keys(claimed)
-        steps = [StepRow(*row) for row in await self._fetch(queries.STEPS_OF, *arguments)]
-        return steps, [OpenWait(*row) for row in await self._fetch(queries.WAITS_OF, *arguments)]
+        steps = [StepRow(as_uuid(row[0]), *row[1:]) for row in await self._fetch(queries.STEPS_OF, *arguments)]
+        waits = await self._fetch(queries.WAITS_OF, *arguments)
+        return steps, [OpenWait(as_uuid(row[0]), *row[1:]) for row in waits]
 
-    async def standing(self, owned: Sequence[RunKey]) -> dict[uuid.UUID, tuple[int, int, str]]:
-        """Return epoch, signal and state of runs, as the database has them now."""
+    async def standing(self, owned: Sequence[RunKey]) -> dict[uuid.UUID, Standing]:
+        """Return where rows of runs stand in the database now; one that is not there is left out."""
         rows = await self._fetch(queries.STANDING, *queries.keys(owned))
-        return {row["id"]: (row["epoch"], row["signal"], row["state"]) for row in rows}
+        return {as_uuid(row[0]): Standing(*row[1:]) for row in rows}
 
     async def sweep(self) -> int:
         """Queue what silent workers left and what is due; return how many runs became ready."""
@@ -79,6 +80,10 @@ class Dispatch:
         """Return in how many seconds a timer is due; None when there is none."""
         [row] = await self._fetch(queries.NEXT)
         return None if row[0] is None else float(row[0])
+
+    async def hand_back(self, held: Sequence[RunKey]) -> None:
+        """Queue runs of this worker's again, as they stand in the database."""
+        await self._execute(queries.HAND_BACK_SOME, self.id, *queries.keys(held))
 
     async def leave(self) -> None:
         """Hand every run back at once; another worker goes on with them."""

@@ -6,9 +6,10 @@ workspace's lock last. A checkpoint that the fence turns away leaves nothing. An
 
 import asyncio
 import contextlib
+import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 import structlog
@@ -81,7 +82,8 @@ class CheckpointLane:
             await self._arrived.wait()
 
     def _group(self) -> list[Checkpoint]:
-        group, deeds = [], 0
+        group: list[Checkpoint] = []
+        deeds = 0
         while self._waiting and len(group) < GROUP and deeds < GROUP_DEEDS:
             taken = self._waiting.popleft()
             deeds += len(taken.deeds)
@@ -117,7 +119,7 @@ class CheckpointLane:
         await self._commit(group[:half])
         await self._commit(group[half:])
 
-    def _tell(self, group: list[Checkpoint], applied: set[Any]) -> None:
+    def _tell(self, group: list[Checkpoint], applied: set[uuid.UUID]) -> None:
         for each in group:
             self._settle([each], each.key.run_id in applied)
 
@@ -128,7 +130,7 @@ class CheckpointLane:
             except Exception as error:  # one run that fails must not keep the others of its group waiting
                 log.error("settling_failed", exc_info=error)
 
-    async def _apply(self, group: list[Checkpoint], sealed: Sealed) -> set[Any]:
+    async def _apply(self, group: list[Checkpoint], sealed: Sealed) -> set[uuid.UUID]:
         """Commit a group, and find out what became of it when the connection is lost; return the runs it changed."""
         lost = False
         deadline = asyncio.get_running_loop().time() + RECONNECT_SECONDS
@@ -151,11 +153,13 @@ class CheckpointLane:
                     raise DatabaseUnavailable("The database is not available; try again in a moment.") from None
                 await asyncio.sleep(0.05)
 
-    async def _look_up(self, connection: "asyncpg.Connection[asyncpg.Record]", group: list[Checkpoint]) -> set[Any]:
+    async def _look_up(
+        self, connection: "asyncpg.Connection[asyncpg.Record]", group: list[Checkpoint]
+    ) -> set[uuid.UUID]:
         """Return the runs a lost commit changed, none when it did not happen: a group commits whole or not at all."""
         workspaces = list({each.key.workspace_id for each in group})
         found = await connection.fetch(queries.LOOK_UP, workspaces, [each.key.run_id for each in group])
-        rows = {row["id"]: (row["epoch"], row["seq"]) for row in found}
+        rows = {as_uuid(row["id"]): (row["epoch"], row["seq"]) for row in found}
         return {
             each.key.run_id
             for each in group
@@ -184,24 +188,29 @@ async def connect(dsn: str, name: str) -> "asyncpg.Connection[asyncpg.Record]":
     return await asyncpg.connect(dsn, server_settings=settings, timeout=RECONNECT_SECONDS, command_timeout=30)
 
 
-async def write(
-    connection: "asyncpg.Connection[asyncpg.Record]", group: Sequence[Checkpoint], sealed: Sealed
-) -> set[Any]:
+class Statements(Protocol):
+    """Where statements of a group run: a connection of the lane, or a transaction of somebody else's."""
+
+    async def fetch(self, sql: str, *arguments: Any) -> Sequence[Any]:
+        """Run one statement and return its rows."""
+        ...
+
+
+async def write(connection: Statements, group: Sequence[Checkpoint], sealed: Sealed) -> set[uuid.UUID]:
     """Write a group inside the connection's transaction; return the ids of the runs that passed the fence."""
-    passed: set[Any] = set()
-    if begun := [each for each in group if each.new is not None]:
-        passed |= {row[0] for row in await connection.fetch(queries.INSERT, *queries.new_rows(begun))}
-    if going := [each for each in group if each.new is None]:
-        passed |= {row[0] for row in await connection.fetch(queries.FENCE, *queries.fenced_rows(going))}
-    applied = [each for each in group if each.key.run_id in passed]
-    await _write_parts(connection, applied)
-    entries = [entry for each, own in zip(group, sealed, strict=True) if each.key.run_id in passed for entry in own]
-    if entries:
-        await connection.fetch(APPEND, *arguments(entries))
+    passed = await write_rows(connection, group)
+    await append(connection, [own for each, own in zip(group, sealed, strict=True) if each.key.run_id in passed])
     return passed
 
 
-async def _write_parts(connection: "asyncpg.Connection[asyncpg.Record]", applied: Sequence[Checkpoint]) -> None:
+async def write_rows(connection: Statements, group: Sequence[Checkpoint]) -> set[uuid.UUID]:
+    """Write the runs, steps and waits of a group; the entries follow by `append`, last of all."""
+    passed: set[uuid.UUID] = set()
+    if begun := [each for each in group if each.new is not None]:
+        passed |= {as_uuid(row[0]) for row in await connection.fetch(queries.INSERT, *queries.new_rows(begun))}
+    if going := [each for each in group if each.new is None]:
+        passed |= {as_uuid(row[0]) for row in await connection.fetch(queries.FENCE, *queries.fenced_rows(going))}
+    applied = [each for each in group if each.key.run_id in passed]
     for statement, rows in (
         (queries.STEPS, queries.step_rows(applied)),
         (queries.CLOSE_WAITS, queries.closed_rows(applied)),
@@ -209,13 +218,26 @@ async def _write_parts(connection: "asyncpg.Connection[asyncpg.Record]", applied
         (queries.DROP_WAITS, queries.ended_keys(applied)),
     ):
         if rows is not None:
-            await connection.execute(statement, *rows)
+            await connection.fetch(statement, *rows)
     for each in applied:
         if each.resolves is not None:
             await _resolve(connection, each.key, *each.resolves)
+    return passed
 
 
-async def _resolve(connection: "asyncpg.Connection[asyncpg.Record]", child: RunKey, token: str, outcome: str) -> None:
+async def append(connection: Statements, sealed: Sealed) -> None:
+    """Append the entries of a group to the ledger: the last statement of its transaction."""
+    entries = [entry for own in sealed for entry in own]
+    if entries:
+        await connection.fetch(APPEND, *arguments(entries))
+
+
+async def _resolve(connection: Statements, child: RunKey, token: str, outcome: str) -> None:
     run_id, step_key, iteration = token_parts(token)
-    await connection.execute(queries.SIGNAL, child.workspace_id, run_id)
-    await connection.execute(queries.RESOLVE, child.workspace_id, run_id, step_key, iteration, outcome)
+    await connection.fetch(queries.SIGNAL, child.workspace_id, run_id)
+    await connection.fetch(queries.RESOLVE, child.workspace_id, run_id, step_key, iteration, outcome)
+
+
+def as_uuid(value: Any) -> uuid.UUID:
+    """Return the driver's UUID as a plain one, which hashes like those we make."""
+    return uuid.UUID(int=value.int)

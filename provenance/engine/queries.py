@@ -14,7 +14,8 @@ Args = list[Any]
 
 _NEW = {
     "workspace_id": "uuid", "id": "uuid", "workflow_id": "uuid", "version": "integer", "environment": "text",
-    "slot": "smallint", "max_concurrent": "smallint", "priority": "smallint", "lasts": "float8", "needs": "text", "start_key": "text",
+    "slot": "smallint", "max_concurrent": "smallint", "priority": "smallint", "lasts": "float8", "needs": "text",
+    "start_key": "text",
     "trigger_type": "text", "triggered_by": "text", "triggered_by_kind": "text", "hop_count": "smallint",
     "replay_of": "uuid", "parent_id": "uuid", "parent_token": "text", "about": "text", "input": "text",
     "started_at": "bigint",
@@ -141,7 +142,8 @@ SELECT run_id, step_key, iteration, kind, extract(epoch FROM due - now())::float
   FROM run_waits WHERE (workspace_id, run_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
 """
 STANDING = """
-SELECT id, epoch, signal, state FROM runs WHERE (workspace_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
+SELECT id, epoch, seq, signal, state FROM runs
+ WHERE (workspace_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
 """
 
 REGISTER = "INSERT INTO engine_workers (id, host, pid) VALUES ($1, $2, $3) ON CONFLICT (id) DO UPDATE SET beat = now()"
@@ -152,6 +154,10 @@ DELETE FROM engine_workers AS w WHERE w.beat < now() - make_interval(secs => $1)
 LEAVE = "DELETE FROM engine_workers WHERE id = $1"
 HAND_BACK = """
 UPDATE runs SET state = 'queued', owner = NULL, run_after = now() WHERE state = 'running' AND owner = $1
+"""
+HAND_BACK_SOME = """
+UPDATE runs SET state = 'queued', owner = NULL, run_after = now()
+ WHERE state = 'running' AND owner = $1 AND (workspace_id, id) IN (SELECT * FROM unnest($2::uuid[], $3::uuid[]))
 """
 ORPHANS = """
 UPDATE runs SET state = 'queued', owner = NULL, run_after = now(), takeovers = takeovers + 1
@@ -257,4 +263,4 @@ async def resolve(tx: WriteTx, key: RunKey, step_key: str, iteration: int, outco
 async def open_waits(tx: WriteTx, key: RunKey) -> list[OpenWait]:
     """Return the waits of a run."""
     found = await tx.driver_sql(WAITS_OF, ([key.workspace_id], [key.run_id]))
-    return [OpenWait(*row) for row in found]
+    return [OpenWait._make(row) for row in found]

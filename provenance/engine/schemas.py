@@ -110,6 +110,15 @@ class Claimed(NamedTuple):
     started_at: int
 
 
+class Standing(NamedTuple):
+    """Where the row of a run stands now."""
+
+    epoch: int
+    seq: int
+    signal: int
+    state: str
+
+
 class StepRow(NamedTuple):
     """One attempt of one iteration of a step. ``input``, ``output``, ``error``, ``logs``, ``usage`` are JSON texts."""
 

@@ -4,16 +4,18 @@ The lock order is runs, then waits and what they wait for, then workspaces: take
 the rows of your own that a decision changes.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from provenance.core.db import WriteTx
-from provenance.engine import queries
+from provenance.engine import lane, queries
 from provenance.engine.errors import AlreadyResolved
 from provenance.engine.running import Engine
-from provenance.engine.schemas import RunKey
+from provenance.engine.schemas import Checkpoint, RunKey
 from provenance.engine.tokens import token_parts
+from provenance.ledger.entry import Entry
 
 
 async def lock_run(tx: WriteTx, token: str) -> None:
@@ -33,12 +35,41 @@ async def resolve(tx: WriteTx, token: str, outcome: dict[str, Any]) -> None:
     branch is kept until that run looks. Raises AlreadyResolved when the wait is not open any more; the caller's
     transaction is then to roll back. The caller records what was decided, and tells the engine by `wake` after.
     """
+    if not await resolve_if_open(tx, token, outcome):
+        raise AlreadyResolved
+
+
+async def resolve_if_open(tx: WriteTx, token: str, outcome: dict[str, Any]) -> bool:
+    """End a wait as `resolve` does where it is open; False where it is not."""
     run_id, step_key, iteration = token_parts(token)
     key = RunKey(tx.workspace_id, run_id)
     if not await queries.signal(tx, key):
-        raise AlreadyResolved
-    if not await queries.resolve(tx, key, step_key, iteration, msgspec.json.encode(outcome).decode()):
-        raise AlreadyResolved
+        return False
+    return await queries.resolve(tx, key, step_key, iteration, msgspec.json.encode(outcome).decode())
+
+
+class _InTransaction:
+    """The statements of a group, run in somebody's transaction."""
+
+    def __init__(self, tx: WriteTx) -> None:
+        self._tx = tx
+
+    async def fetch(self, sql: str, *arguments: Any) -> Sequence[Any]:
+        found = await self._tx.driver_sql(sql, arguments)
+        return found.all() if found.returns_rows else ()
+
+
+async def write_rows(tx: WriteTx, checkpoint: Checkpoint) -> bool:
+    """Write a checkpoint's rows in the caller's transaction; False when the fence, or a start key, turns it away.
+
+    Its deeds are the caller's to record: by `append`, after whatever else the transaction writes.
+    """
+    return bool(await lane.write_rows(_InTransaction(tx), [checkpoint]))
+
+
+async def append(tx: WriteTx, sealed: list[Entry]) -> None:
+    """Append entries to the ledger in the caller's transaction, which writes nothing more after."""
+    await lane.append(_InTransaction(tx), [sealed])
 
 
 def wake(tx: WriteTx, engine: Engine) -> None:

@@ -415,9 +415,7 @@ class Drive:
         except ExpressionError as error:
             return Failed("expression_error", error.issue)
 
-    def _end(
-        self, activity: Activity, ended: Ended, output: Any, error: Any = None, choice: str | None = None
-    ) -> None:
+    def _end(self, activity: Activity, ended: Ended, output: Any, error: Any = None, choice: str | None = None) -> None:
         self._open.pop(activity.slot, None)
         if activity.iteration == 0:
             self._loops.pop(activity.step.key, None)

@@ -22,7 +22,6 @@ class About(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     entry: str
     trigger: dict[str, Any] = {}
     correlation_id: str | None = None
-    reuse: dict[str, Any] | None = None
 
 
 class Facts(msgspec.Struct, frozen=True):

@@ -53,7 +53,7 @@ class Http:
         body = None
         if call.step.kind == "action":
             headers["Idempotency-Key"] = call.idempotency_key
-            sent = config["body"] if "body" in config else call.input
+            sent = config.get("body", call.input)
             if sent is not None and method != "DELETE":
                 body = msgspec.json.encode(sent)
                 headers.setdefault("Content-Type", "application/json")

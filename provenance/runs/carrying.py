@@ -1,0 +1,245 @@
+"""Runs in a worker: claims what is ready, carries it on, gives up what it lost (spec/engine.md)."""
+
+import asyncio
+import contextlib
+import uuid
+from typing import Any, TypeVar
+
+import asyncpg
+import structlog
+
+from provenance.core.errors import Unavailable
+from provenance.engine.dispatch import Dispatch
+from provenance.engine.running import CHANNEL
+from provenance.engine.schemas import Checkpoint, Claimed, OpenWait, RunKey, State, StepRow
+from provenance.ledger.feed.hints import Hints
+from provenance.runs import telling
+from provenance.runs.doers import BASE_KINDS
+from provenance.runs.drive import Drive
+from provenance.runs.hosting import Hosting
+from provenance.runs.interpreting import Failed, Verdict
+from provenance.runs.library import Library
+from provenance.runs.running import facts_of
+
+log: Any = structlog.get_logger("runs")
+
+CLAIMED_AT_ONCE = 250
+POLL_SECONDS = 5.0
+TICK_SECONDS = 0.5
+AWAY_SECONDS = 0.5
+TAKEOVERS = 5
+_AWAY = (Unavailable, OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError)
+
+
+class Carrier(Hosting):
+    """One worker's runs: at most ``slots`` in memory; each is in the database as of its last checkpoint."""
+
+    def __init__(self, *arguments: Any, library: Library, dispatch: Dispatch, slots: int) -> None:
+        """Take what `Hosting` takes, where plans are, and this worker's side of the run table."""
+        super().__init__(*arguments)
+        self._library = library
+        self._dispatch = dispatch
+        self._slots = slots
+        self._drives: dict[RunKey, Drive] = {}
+        self._deadlines: dict[RunKey, float] = {}
+        self._ring = asyncio.Event()
+        self._beaten = float("-inf")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Carry runs on until ``stop`` is set; then hand back what is in hand."""
+        hints = Hints(self.engine.ledger.db.url, lambda _: self._ring.set(), self._ring.set, CHANNEL)
+        unwatch = self.engine.watch(lambda _: self._ring.set())
+        beside = [asyncio.create_task(work) for work in (hints.run(), self._keep_beating(), self._keep_ticking())]
+        try:
+            while not stop.is_set():
+                await self._survive(stop)
+        finally:
+            unwatch()
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            await self._hand_back()
+
+    def release(self, drive: Any, checkpoint: Checkpoint) -> None:
+        """Forget a run that ended or parked."""
+        self._forget(drive)
+
+    def turned_away(self, drive: Any, outcome: bool | BaseException) -> None:
+        """Look whose the run is."""
+        self.aside(self._settle_doubt(drive, wait=isinstance(outcome, BaseException)))
+
+    # Claiming
+
+    async def _survive(self, stop: asyncio.Event) -> None:
+        """Do one round; a failure is logged, for the worker outlives its database."""
+        try:
+            self._ring.clear()
+            if self._beaten == float("-inf"):
+                await self._beat()
+            await self._dispatch.sweep()
+            if not await self._claim():
+                moment = await self._dispatch.next_moment()
+                await self._pause(stop, POLL_SECONDS if moment is None else min(POLL_SECONDS, max(0.001, moment)))
+        except _AWAY as error:
+            log.warning("database_away", error=type(error).__name__, retry_seconds=AWAY_SECONDS)
+            await self._dispatch.forget()
+            await asyncio.sleep(AWAY_SECONDS)
+        except Exception:
+            log.exception("claiming_failed")
+            await asyncio.sleep(AWAY_SECONDS)
+
+    async def _claim(self) -> bool:
+        """Take what is ready; tell whether there may be more."""
+        free = min(self._slots - len(self._drives), CLAIMED_AT_ONCE)
+        if free <= 0 or not self._in_time:
+            return False
+        claimed = await self._dispatch.claim(free, [*BASE_KINDS, *self.doers.kinds])
+        if claimed:
+            await self._take(claimed)
+        return len(claimed) == free
+
+    async def _take(self, claimed: list[Claimed]) -> None:
+        steps, waits = await self._dispatch.stored([RunKey(row.workspace_id, row.id) for row in claimed])
+        steps_of, waits_of = _by_run(steps), _by_run(waits)
+        now = asyncio.get_running_loop().time()
+        for row in claimed:
+            drive = await self._drive(row)
+            drive.load(steps_of.get(row.id, []), waits_of.get(row.id, []))
+            self._drives[drive.facts.key] = drive
+            self._deadlines[drive.facts.key] = now + row.left
+            if row.takeovers or drive.has_open_waits:
+                why = "takeover" if row.takeovers else "woken"
+                drive.out.deeds.append(telling.resumed(drive.facts, row.epoch, why))
+            self._set_going(drive, row)
+
+    async def _drive(self, row: Claimed) -> Drive:
+        plan = await self._library.plan(row.workspace_id, row.workflow_id, row.version)
+        assert plan is not None, "versions outlive their runs"
+        return Drive(self, facts_of(row), plan, epoch=row.epoch, seq=row.seq, signal=row.signal)
+
+    def _set_going(self, drive: Drive, row: Claimed) -> None:
+        if row.takeovers >= TAKEOVERS:
+            message = f"{row.takeovers} workers were lost while they carried this run, without one step ending."
+            drive.overrule(Verdict("failed", error=Failed("poison_run", message).error()))
+        elif row.left <= 0:
+            drive.time_out("The run took longer than it may, not counting the time it waited for people.")
+        else:
+            drive.advance()
+
+    async def _pause(self, stop: asyncio.Event, seconds: float) -> None:
+        waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._ring.wait())]
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    # The lease
+
+    @property
+    def _in_time(self) -> bool:
+        """Whether this worker may believe that its runs are its own."""
+        return asyncio.get_running_loop().time() - self._beaten < self._dispatch.lease_seconds / 2
+
+    async def _beat(self) -> None:
+        began = asyncio.get_running_loop().time()
+        await self._dispatch.beat()
+        self._beaten = began
+
+    async def _keep_beating(self) -> None:
+        while True:
+            with contextlib.suppress(*_AWAY):
+                await self._beat()
+            if self._drives and not self._in_time:
+                log.warning("lease_lost", runs=len(self._drives))
+                for drive in list(self._drives.values()):
+                    self._lose(drive)
+            await asyncio.sleep(self._dispatch.lease_seconds / 6)
+
+    async def _keep_ticking(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            try:
+                await self._tick()
+            except _AWAY:
+                await self._dispatch.forget()
+            except Exception:
+                log.exception("tick_failed")
+
+    async def _tick(self) -> None:
+        """See to runs that stay in memory for long: their time, their timers, what others did to them."""
+        now = asyncio.get_running_loop().time()
+        for key, drive in list(self._drives.items()):
+            if self._deadlines[key] <= now:
+                drive.time_out("The run took longer than it may, not counting the time it waited for people.")
+            elif drive.next_due is not None and drive.next_due <= now:
+                drive.advance()
+        held = list(self._drives.items())
+        standing = await self._dispatch.standing([key for key, _ in held]) if held else {}
+        for key, drive in held:
+            row = standing.get(key.run_id)
+            if self._drives.get(key) is not drive or drive.sent is not None:
+                continue
+            if row is None or row.epoch != drive.epoch or row.state != State.RUNNING:
+                self._lose(drive)
+            elif row.signal != drive.signal:
+                await self._look_again(drive, row.signal)
+
+    # Whose it is
+
+    async def _settle_doubt(self, drive: Drive, *, wait: bool) -> None:
+        """Find out what became of a checkpoint that was turned away, and whether the run is still ours."""
+        key = drive.facts.key
+        while self._drives.get(key) is drive:
+            if wait:
+                await asyncio.sleep(AWAY_SECONDS)
+            try:
+                row = (await self._dispatch.standing([key])).get(key.run_id)
+                if row is None or row.epoch != drive.epoch or row.state != State.RUNNING:
+                    self._lose(drive)
+                elif row.seq != drive.seq:
+                    self._forget_and_claim_again(drive)
+                else:
+                    await self._look_again(drive, row.signal)
+                return
+            except _AWAY:
+                await self._dispatch.forget()
+                wait = True
+
+    async def _look_again(self, drive: Drive, signal: int) -> None:
+        _, waits = await self._dispatch.stored([drive.facts.key])
+        drive.signal = signal
+        drive.look(waits)
+        drive.advance()
+
+    def _forget_and_claim_again(self, drive: Drive) -> None:
+        """A commit whose answer was lost did happen: what is in memory is behind, so it is built anew."""
+        self._lose(drive)
+        self.aside(self._dispatch.hand_back([drive.facts.key]))
+
+    def _lose(self, drive: Drive) -> None:
+        self._forget(drive)
+        drive.abandon()
+
+    def _forget(self, drive: Drive) -> None:
+        if self._drives.get(drive.facts.key) is drive:
+            del self._drives[drive.facts.key]
+            del self._deadlines[drive.facts.key]
+            if len(self._drives) == self._slots - 1:
+                self._ring.set()
+
+    async def _hand_back(self) -> None:
+        for drive in list(self._drives.values()):
+            drive.abandon()
+        with contextlib.suppress(*_AWAY):
+            await self._dispatch.leave()
+        await self.settle_aside()
+        await self._dispatch.forget()
+
+
+_Row = TypeVar("_Row", StepRow, OpenWait)
+
+
+def _by_run(rows: list[_Row]) -> dict[uuid.UUID, list[_Row]]:
+    found: dict[uuid.UUID, list[_Row]] = {}
+    for row in rows:
+        found.setdefault(row.run_id, []).append(row)
+    return found

@@ -1,0 +1,140 @@
+"""Every statement of runs beyond the engine's own."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, literal, select, tuple_, update
+
+from provenance.core.db import ReadTx, WriteTx
+from provenance.engine.schemas import ENDED, State, Status, StepStatus
+from provenance.engine.tables import run_steps, run_waits, runs
+
+_SUMMARY = [column for column in runs.c if column.name not in ("input", "output")]
+_OPEN_STEPS = (StepStatus.RUNNING.value, StepStatus.WAITING.value, StepStatus.PENDING.value)
+
+
+async def page(tx: ReadTx, before: uuid.UUID | None, limit: int, **filters: Any) -> list[Row[Any]]:
+    """Return runs without input and output, newest first, below an id."""
+    query = select(*_SUMMARY).where(runs.c.workspace_id == tx.workspace_id)
+    if before is not None:
+        query = query.where(runs.c.id < before)
+    if filters.get("since") is not None:
+        query = query.where(runs.c.started_at >= filters["since"])
+    if filters.get("until") is not None:
+        query = query.where(runs.c.started_at < filters["until"])
+    for name in ("workflow_id", "status", "environment", "trigger_type"):
+        if filters.get(name) is not None:
+            query = query.where(runs.c[name] == filters[name])
+    return list((await tx.execute(query.order_by(runs.c.id.desc()).limit(limit))).all())
+
+
+async def one(tx: ReadTx, run_id: uuid.UUID) -> Row[Any] | None:
+    """Return a run with everything."""
+    query = select(runs).where(runs.c.workspace_id == tx.workspace_id, runs.c.id == run_id)
+    return (await tx.execute(query)).first()
+
+
+async def with_start_key(tx: ReadTx, start_key: str) -> Row[Any] | None:
+    """Return the run that a start of this key made."""
+    query = select(runs).where(runs.c.workspace_id == tx.workspace_id, runs.c.start_key == start_key)
+    return (await tx.execute(query)).first()
+
+
+async def lock(tx: WriteTx, run_id: uuid.UUID) -> Row[Any] | None:
+    """Return a run and hold its lock until the transaction ends."""
+    query = select(runs).where(runs.c.workspace_id == tx.workspace_id, runs.c.id == run_id).with_for_update()
+    return (await tx.execute(query)).first()
+
+
+async def steps(tx: ReadTx, run_id: uuid.UUID, after: tuple[int, int], limit: int | None) -> list[Row[Any]]:
+    """Return attempts in the order of their steps' places, above a place and iteration, of so many places."""
+    mine = (run_steps.c.workspace_id == tx.workspace_id, run_steps.c.run_id == run_id)
+    key = tuple_(run_steps.c.place, run_steps.c.iteration)
+    query = select(run_steps).where(*mine, key > after)
+    if limit is not None:
+        places = select(run_steps.c.place, run_steps.c.iteration).where(*mine, key > after).distinct()
+        places = places.order_by(run_steps.c.place, run_steps.c.iteration).limit(limit)
+        query = query.where(key.in_(places))
+    order = (run_steps.c.place, run_steps.c.iteration, run_steps.c.attempt)
+    return list((await tx.execute(query.order_by(*order))).all())
+
+
+async def places(tx: ReadTx, run_id: uuid.UUID) -> dict[tuple[str, int], tuple[int, str, str, int]]:
+    """Return place, kind, status and attempt of each step's newest attempt, by its key and iteration."""
+    columns = [run_steps.c[name] for name in ("step_key", "iteration", "place", "kind", "status", "attempt")]
+    query = select(*columns).where(run_steps.c.workspace_id == tx.workspace_id, run_steps.c.run_id == run_id)
+    rows = await tx.execute(query.order_by(run_steps.c.attempt))
+    return {(row.step_key, row.iteration): (row.place, row.kind, row.status, row.attempt) for row in rows}
+
+
+async def waits(tx: ReadTx, run_ids: Sequence[uuid.UUID]) -> list[Row[Any]]:
+    """Return the open waits of runs, with place and kind of their steps, and how the attempt before failed."""
+    step = (
+        select(run_steps.c.place, run_steps.c.kind, run_steps.c.attempt, run_steps.c.error)
+        .where(
+            run_steps.c.workspace_id == run_waits.c.workspace_id,
+            run_steps.c.run_id == run_waits.c.run_id,
+            run_steps.c.step_key == run_waits.c.step_key,
+            run_steps.c.iteration == run_waits.c.iteration,
+        )
+        .order_by(run_steps.c.attempt.desc())
+        .limit(1)
+        .lateral()
+    )
+    columns = [run_waits.c[name] for name in ("run_id", "step_key", "kind", "since", "due", "ref")]
+    query = (
+        select(*columns, step.c.place, step.c.kind.label("step_kind"), step.c.attempt, step.c.error)
+        .select_from(run_waits.outerjoin(step, run_waits.c.workspace_id == tx.workspace_id))
+        .where(run_waits.c.workspace_id == tx.workspace_id, run_waits.c.run_id.in_(run_ids))
+        .where(run_waits.c.resolved.is_(None))
+        .order_by(run_waits.c.since)
+    )
+    return list((await tx.execute(query)).all())
+
+
+async def usages(tx: ReadTx, run_id: uuid.UUID) -> list[str]:
+    """Return what steps of a run used."""
+    mine = (run_steps.c.workspace_id == tx.workspace_id, run_steps.c.run_id == run_id)
+    return list((await tx.execute(select(run_steps.c.usage).where(*mine, run_steps.c.usage.is_not(None)))).scalars())
+
+
+async def cancel(tx: WriteTx, run_id: uuid.UUID, error: str | None) -> None:
+    """End a run and all that is open of it; its owner's next checkpoint meets another epoch."""
+    mine = (runs.c.workspace_id == tx.workspace_id, runs.c.id == run_id)
+    ended = {"state": State.ENDED.value, "status": Status.CANCELLED.value, "owner": None, "ended_at": tx.now}
+    await tx.execute(update(runs).where(*mine).values(epoch=runs.c.epoch + 1, error=error, **ended))
+    open_steps = (
+        run_steps.c.workspace_id == tx.workspace_id,
+        run_steps.c.run_id == run_id,
+        run_steps.c.status.in_(_OPEN_STEPS),
+    )
+    stopped = {"status": StepStatus.CANCELLED.value, "ended_at": tx.now}
+    await tx.execute(update(run_steps).where(*open_steps).values(**stopped))
+    await tx.execute(delete(run_waits).where(run_waits.c.workspace_id == tx.workspace_id, run_waits.c.run_id == run_id))
+
+
+async def copy_steps(tx: WriteTx, from_run: uuid.UUID, to_run: uuid.UUID, step_keys: Sequence[str]) -> None:
+    """Copy the newest attempts of steps, and of their items, into another run."""
+    names = [column.name for column in run_steps.c if column.name not in ("workspace_id", "run_id")]
+    mine = (run_steps.c.workspace_id == tx.workspace_id, run_steps.c.run_id == from_run)
+    source = (
+        select(literal(tx.workspace_id), literal(to_run), *[run_steps.c[name] for name in names])
+        .where(*mine, run_steps.c.step_key.in_(step_keys))
+        .distinct(run_steps.c.step_key, run_steps.c.iteration)
+        .order_by(run_steps.c.step_key, run_steps.c.iteration, run_steps.c.attempt.desc())
+    )
+    await tx.execute(insert(run_steps).from_select(["workspace_id", "run_id", *names], source))
+
+
+async def remove(tx: WriteTx, run_id: uuid.UUID) -> None:
+    """Remove a run and its steps."""
+    await tx.execute(delete(run_steps).where(run_steps.c.workspace_id == tx.workspace_id, run_steps.c.run_id == run_id))
+    await tx.execute(delete(runs).where(runs.c.workspace_id == tx.workspace_id, runs.c.id == run_id))
+
+
+async def count_active(tx: ReadTx, workflow_id: uuid.UUID) -> int:
+    """Return how many runs of a workflow have not ended."""
+    active = runs.c.status.not_in([status.value for status in ENDED])
+    mine = (runs.c.workspace_id == tx.workspace_id, runs.c.workflow_id == workflow_id, active)
+    return int((await tx.execute(select(func.count()).select_from(runs).where(*mine))).scalar_one())

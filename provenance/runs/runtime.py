@@ -1,0 +1,141 @@
+"""Runs in a running process: the engine, the plans, and what begins or carries them."""
+
+import asyncio
+import uuid
+from typing import Any
+
+from sqlalchemy import Row
+
+from provenance.core.egress import Egress
+from provenance.engine.dispatch import Dispatch
+from provenance.engine.running import CHANNEL, Engine
+from provenance.engine.schemas import RunKey
+from provenance.expressions import Expression
+from provenance.ledger.feed.hints import Hints
+from provenance.ledger.service import Ledger
+from provenance.runs import queries
+from provenance.runs.beginning import Beginner
+from provenance.runs.carrying import Carrier
+from provenance.runs.doers import Doers, Outside
+from provenance.runs.doers.http import Http
+from provenance.runs.gates import Gate, Nobody
+from provenance.runs.hosting import Evaluate
+from provenance.runs.library import Library, Shelf
+
+POLL_SECONDS = 1.0
+
+
+async def evaluate_beside(expression: Expression, values: dict[str, Any]) -> Any:
+    """Evaluate in a thread, so that the loop goes on meanwhile."""
+    return await asyncio.to_thread(expression.value, values)
+
+
+class Runs:
+    """What the server needs of runs. `start` and `stop` belong to its life."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        shelf: Shelf,
+        *,
+        slots: int,
+        gate: Gate | None = None,
+        evaluate: Evaluate = evaluate_beside,
+    ) -> None:
+        """Take the ledger, where published versions are, and how many runs may be interpreted here at once."""
+        self.engine = Engine(ledger)
+        self.library = Library(shelf)
+        self.beginner = Beginner(self.engine, Doers({}), gate or Nobody(), evaluate, slots=slots)
+        self._ledger = ledger
+        self._waiting: dict[uuid.UUID, set[asyncio.Event]] = {}
+        self._hints: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start the lanes, and listening for runs that others ended."""
+        self.engine.start()
+        self.engine.watch(self._grew)
+        self._hints = asyncio.create_task(
+            Hints(self._ledger.db.url, self._grew, self._unsure, CHANNEL).run(), name="runs-hints"
+        )
+
+    async def stop(self) -> None:
+        """Commit what waits, then end."""
+        if self._hints is not None:
+            self._hints.cancel()
+            await asyncio.gather(self._hints, return_exceptions=True)
+        await self.beginner.settle_aside()
+        await self.engine.stop()
+
+    async def ended(self, key: RunKey, seconds: float) -> Row[Any]:
+        """Return a run's row once it has ended, or as it stands after so many seconds."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        ring = asyncio.Event()
+        self._waiting.setdefault(key.workspace_id, set()).add(ring)
+        try:
+            while True:
+                ring.clear()
+                async with self._ledger.db.housekeeping(key.workspace_id) as tx:
+                    row = await queries.one(tx, key.run_id)
+                assert row is not None, "the run was begun by this very request"
+                left = deadline - asyncio.get_running_loop().time()
+                if row.ended_at is not None or left <= 0:
+                    return row
+                await _until(ring, min(left, POLL_SECONDS))
+        finally:
+            self._waiting[key.workspace_id].discard(ring)
+            if not self._waiting[key.workspace_id]:
+                del self._waiting[key.workspace_id]
+
+    def _grew(self, workspace_id: uuid.UUID) -> None:
+        for ring in self._waiting.get(workspace_id, ()):
+            ring.set()
+
+    def _unsure(self) -> None:
+        for workspace_id in list(self._waiting):
+            self._grew(workspace_id)
+
+
+async def _until(ring: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(ring.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+class Working:
+    """What a worker needs of runs: it carries them on until it is told to stop."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        shelf: Shelf,
+        *,
+        slots: int,
+        lease_seconds: float,
+        gate: Gate | None = None,
+        evaluate: Evaluate = evaluate_beside,
+        further: dict[str, Outside] | None = None,
+    ) -> None:
+        """Take the ledger, where published versions are, how many runs to hold, and kinds of other features."""
+        self.engine = Engine(ledger)
+        self.egress = Egress(ledger.settings.egress_allow)
+        http = Http(self.egress)
+        doers = Doers({"data": http, "action": http, **(further or {})})
+        self.carrier = Carrier(
+            self.engine,
+            doers,
+            gate or Nobody(),
+            evaluate,
+            library=Library(shelf),
+            dispatch=Dispatch(ledger.db.url, lease_seconds=lease_seconds),
+            slots=slots,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Carry runs on until ``stop`` is set."""
+        self.engine.start()
+        try:
+            await self.carrier.run(stop)
+        finally:
+            await self.engine.stop()
+            await self.egress.close()

@@ -1,0 +1,118 @@
+"""What tests of runs are handed: workflows that are published as they are written, a server part and a worker."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from provenance.core import ids
+from provenance.core.ids import new_uuid
+from provenance.runs import service
+from provenance.runs.library import Live
+from provenance.runs.runtime import Runs, Working
+from provenance.runs.starting import Start
+from provenance.workflows.compiling import compile_definition
+from provenance.workflows.plan import Plan
+from tests.conftest import Running, Tenant
+
+
+class Published:
+    """Published versions in memory."""
+
+    def __init__(self) -> None:
+        self.versions: dict[tuple[uuid.UUID, int], Plan] = {}
+        self.lives: dict[uuid.UUID, Live] = {}
+
+    def publish(self, document: dict[str, Any], *, of: uuid.UUID | None = None, most: int | None = None) -> uuid.UUID:
+        """Publish a definition, as a new workflow or as the next version of one."""
+        workflow_id = of or new_uuid()
+        version = self.lives[workflow_id].version + 1 if workflow_id in self.lives else 1
+        self.versions[workflow_id, version] = compile_definition(document)
+        self.lives[workflow_id] = Live(workflow_id, version, "development", most)
+        return workflow_id
+
+    async def live(self, workspace_id: uuid.UUID, workflow_id: uuid.UUID) -> Live | None:
+        return self.lives.get(workflow_id)
+
+    async def plan(self, workspace_id: uuid.UUID, workflow_id: uuid.UUID, version: int) -> Plan | None:
+        return self.versions.get((workflow_id, version))
+
+
+def definition(*steps: dict[str, Any], edges: list[Any] | None = None, **more: Any) -> dict[str, Any]:
+    """Write a definition: a manual trigger `start`, then steps, in a row unless edges say otherwise."""
+    trigger = {"key": "start", "kind": "trigger", "config": {"type": "manual"}}
+    keys = ["start", *[step["key"] for step in steps]]
+    if edges is None:
+        edges = list(zip(keys, keys[1:], strict=False))
+    written = [edge if isinstance(edge, dict) else {"from": edge[0], "to": edge[1]} for edge in edges]
+    return {"schemaVersion": 1, "steps": [trigger, *steps], "edges": written, **more}
+
+
+def transform(key: str, value: Any, **more: Any) -> dict[str, Any]:
+    """Write a step that makes a value."""
+    return {"key": key, "kind": "logic", "config": {"mode": "transform", "transform": value}, **more}
+
+
+class World:
+    """One workspace with a server part and, while `working` lasts, a worker."""
+
+    def __init__(self, app: Running, tenant: Tenant, published: Published, runs: Runs) -> None:
+        self.app = app
+        self.published = published
+        self.runs = runs
+        workspace_id = ids.decode("ws", tenant.id)
+        assert workspace_id is not None
+        self.workspace_id = workspace_id
+
+    async def start(self, workflow_id: uuid.UUID, given: Any = None, **more: Any) -> str:
+        start = Start(
+            workspace_id=self.workspace_id, workflow_id=workflow_id, acting=("tester", "system"), input=given, **more
+        )
+        begun = await service.prepare(self.runs, start)
+        await service.begin_alone(self.runs, begun)
+        return ids.encode("run", begun.new.id)
+
+    async def get(self, run_id: str) -> Any:
+        async with self.app.ledger.db.housekeeping(self.workspace_id) as tx:
+            return await service.one(tx, run_id)
+
+    async def steps(self, run_id: str) -> dict[str, Any]:
+        keys = await self.app.ledger.keyring.of(self.workspace_id)
+        async with self.app.ledger.db.housekeeping(self.workspace_id) as tx:
+            found = await service.steps(tx, self.runs, keys, run_id, limit=200, cursor=None)
+        return {each.step_key if not each.iteration else f"{each.step_key}/{each.iteration}": each for each in found.items}
+
+    async def until(self, run_id: str, *statuses: str, seconds: float = 20.0) -> Any:
+        wanted = statuses or ("completed", "failed", "cancelled", "timed_out")
+        async with asyncio.timeout(seconds):
+            while (run := await self.get(run_id)).status not in wanted:
+                await asyncio.sleep(0.02)
+        return run
+
+    @asynccontextmanager
+    async def working(self, **options: Any) -> AsyncIterator[Working]:
+        stop = asyncio.Event()
+        given = {"slots": 64, "lease_seconds": 12.0, **options}
+        work = Working(self.app.ledger, self.published, **given)
+        task = asyncio.create_task(work.run(stop))
+        try:
+            yield work
+        finally:
+            stop.set()
+            await task
+
+
+MakeWorld = Callable[..., Awaitable[World]]
+
+
+@pytest.fixture
+async def world(app: Running, workspace: Tenant) -> AsyncIterator[World]:
+    """A workspace in which runs can be started; a worker is begun where a test needs one."""
+    published = Published()
+    runs = Runs(app.ledger, published, slots=64)
+    runs.start()
+    yield World(app, workspace, published, runs)
+    await runs.stop()
