@@ -1,4 +1,4 @@
-"""A run's input as it comes in: held to its schema, and with numbers that stay what they are (spec/automation.md, 6.4)."""
+"""A run's input as it comes in: held to its schema, with numbers that stay what they are (spec/automation.md, 6.4)."""
 
 from collections.abc import Mapping
 from typing import Any

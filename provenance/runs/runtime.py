@@ -17,7 +17,9 @@ from provenance.runs import queries
 from provenance.runs.beginning import Beginner
 from provenance.runs.carrying import Carrier
 from provenance.runs.doers import Doers, Outside
+from provenance.runs.doers.child import Child
 from provenance.runs.doers.http import Http
+from provenance.runs.entering import Entrance
 from provenance.runs.gates import Gate, Nobody
 from provenance.runs.hosting import Evaluate
 from provenance.runs.library import Library, Shelf
@@ -109,6 +111,7 @@ class Working:
         self,
         ledger: Ledger,
         shelf: Shelf,
+        egress: Egress,
         *,
         slots: int,
         lease_seconds: float,
@@ -116,17 +119,19 @@ class Working:
         evaluate: Evaluate = evaluate_beside,
         further: dict[str, Outside] | None = None,
     ) -> None:
-        """Take the ledger, where published versions are, how many runs to hold, and kinds of other features."""
+        """Take the ledger, where published versions are, the client for calls out, how many runs to hold, and how
+        long a silent worker keeps them; ``further`` are kinds of other features.
+        """
         self.engine = Engine(ledger)
-        self.egress = Egress(ledger.settings.egress_allow)
-        http = Http(self.egress)
-        doers = Doers({"data": http, "action": http, **(further or {})})
+        http, library = Http(egress), Library(shelf)
+        child = Child(Entrance(self.engine, library).begin)
+        doers = Doers({"data": http, "action": http, "workflow": child, **(further or {})})
         self.carrier = Carrier(
             self.engine,
             doers,
             gate or Nobody(),
             evaluate,
-            library=Library(shelf),
+            library=library,
             dispatch=Dispatch(ledger.db.url, lease_seconds=lease_seconds),
             slots=slots,
         )
@@ -138,4 +143,3 @@ class Working:
             await self.carrier.run(stop)
         finally:
             await self.engine.stop()
-            await self.egress.close()

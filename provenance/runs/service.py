@@ -1,7 +1,7 @@
 """The verbs of runs: start, read, cancel, replay, delete (spec/automation.md, 4.9)."""
 
 import uuid
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -17,7 +17,7 @@ from provenance.engine.schemas import ENDED, Checkpoint, Status, StepStatus
 from provenance.ledger.service import record
 from provenance.runs import queries, rendering
 from provenance.runs.activity import from_text, to_text
-from provenance.runs.beginning import queued
+from provenance.runs.entering import begin, prepare
 from provenance.runs.errors import CannotReuse, NotDeployed, RunActive, RunEnded, RunNotFound
 from provenance.runs.events import RunEvent, run_fact, step_id, wire_id
 from provenance.runs.library import Live
@@ -47,23 +47,7 @@ class _After(msgspec.Struct):
     iteration: int
 
 
-class Begun(NamedTuple):
-    """A run that was started, or that an earlier start of the same key made."""
-
-    run_id: uuid.UUID
-    new: bool
-
-
 # Starting
-
-
-async def prepare(runs: Runs, start: Start) -> Prepared:
-    """Make the row of a start. Raises NotDeployed, BadInput, TooManyHops."""
-    live = await runs.library.live(start.workspace_id, start.workflow_id)
-    plan = live and await runs.library.plan(start.workspace_id, start.workflow_id, live.version)
-    if live is None or plan is None:
-        raise NotDeployed
-    return prepared(start, live, plan)
 
 
 async def start(db: Database, runs: Runs, actor: Actor, workflow_id: str, asked: Any) -> RunStarted:
@@ -72,7 +56,7 @@ async def start(db: Database, runs: Runs, actor: Actor, workflow_id: str, asked:
     if found is None:
         raise NotDeployed
     begun = await prepare(
-        runs,
+        runs.library,
         Start(
             workspace_id=actor.workspace_id,
             workflow_id=found,
@@ -88,24 +72,8 @@ async def start(db: Database, runs: Runs, actor: Actor, workflow_id: str, asked:
         checkpoint = await begin_alone(runs, begun)
     else:  # an Idempotency-Key is claimed by the transaction that does the work
         async with db.write(actor) as tx:
-            await begin(tx, runs, begun)
+            await begin(tx, runs.engine, begun)
     return await started(runs, begun, checkpoint, asked.wait)
-
-
-async def begin(tx: WriteTx, runs: Runs, begun: Prepared) -> Begun:
-    """Start a run in the caller's transaction: it is queued for a worker, and there is one run for a start key.
-
-    For triggers, handlers of events, schedules, webhooks and steps; their own record of what they did commits with it.
-    """
-    if not await engine.write_rows(tx, queued(begun.new, [])):
-        assert begun.new.start_key is not None, "an id that was just made is not there yet"
-        found = await queries.with_start_key(tx, begun.new.start_key)
-        assert found is not None, "the start key was there a moment ago"
-        return Begun(found.id, new=False)
-    for deed in begun.deeds:
-        record(tx, deed.fact)
-    engine.wake(tx, runs.engine)
-    return Begun(begun.new.id, new=True)
 
 
 async def begin_alone(runs: Runs, begun: Prepared) -> Checkpoint:
@@ -224,9 +192,7 @@ async def cancel_row(tx: WriteTx, row: Any, reason: str | None) -> None:
     data = {"runId": wire_id(row.id), **({"reason": reason} if reason else {})}
     record(tx, run_fact(RunEvent.CANCELLED, row.id, data))
     if row.parent_token is not None:
-        await engine.resolve_if_open(
-            tx, row.parent_token, {"runId": wire_id(row.id), "status": "cancelled", "error": error}
-        )
+        await engine.resolve_if_open(tx, row.parent_token, {**data, "status": "cancelled", "error": error})
 
 
 async def replay(tx: WriteTx, runs: Runs, run_id: str, asked: Any, *, given: bool) -> RunReplayed:
@@ -250,7 +216,7 @@ async def replay(tx: WriteTx, runs: Runs, run_id: str, asked: Any, *, given: boo
     begun = prepared(start, live, plan)
     if asked.from_step_id is not None:
         await _reuse(tx, runs, row, begun, asked.from_step_id)
-    await begin(tx, runs, begun)
+    await begin(tx, runs.engine, begun)
     return RunReplayed(
         run_id=wire_id(begun.new.id),
         replay_of=run_id,

@@ -4,19 +4,22 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from provenance.core import ids
+from provenance.core.egress import Egress
 from provenance.core.ids import new_uuid
-from provenance.runs import service
+from provenance.runs import entering, service
 from provenance.runs.library import Live
 from provenance.runs.runtime import Runs, Working
 from provenance.runs.starting import Start
 from provenance.workflows.compiling import compile_definition
 from provenance.workflows.plan import Plan
 from tests.conftest import Running, Tenant
+from tests.runs.target import Target
 
 
 class Published:
@@ -46,7 +49,7 @@ def definition(*steps: dict[str, Any], edges: list[Any] | None = None, **more: A
     trigger = {"key": "start", "kind": "trigger", "config": {"type": "manual"}}
     keys = ["start", *[step["key"] for step in steps]]
     if edges is None:
-        edges = list(zip(keys, keys[1:], strict=False))
+        edges = list(pairwise(keys))
     written = [edge if isinstance(edge, dict) else {"from": edge[0], "to": edge[1]} for edge in edges]
     return {"schemaVersion": 1, "steps": [trigger, *steps], "edges": written, **more}
 
@@ -71,7 +74,7 @@ class World:
         start = Start(
             workspace_id=self.workspace_id, workflow_id=workflow_id, acting=("tester", "system"), input=given, **more
         )
-        begun = await service.prepare(self.runs, start)
+        begun = await entering.prepare(self.runs.library, start)
         await service.begin_alone(self.runs, begun)
         return ids.encode("run", begun.new.id)
 
@@ -83,7 +86,9 @@ class World:
         keys = await self.app.ledger.keyring.of(self.workspace_id)
         async with self.app.ledger.db.housekeeping(self.workspace_id) as tx:
             found = await service.steps(tx, self.runs, keys, run_id, limit=200, cursor=None)
-        return {each.step_key if not each.iteration else f"{each.step_key}/{each.iteration}": each for each in found.items}
+        return {
+            each.step_key if not each.iteration else f"{each.step_key}/{each.iteration}": each for each in found.items
+        }
 
     async def until(self, run_id: str, *statuses: str, seconds: float = 20.0) -> Any:
         wanted = statuses or ("completed", "failed", "cancelled", "timed_out")
@@ -95,14 +100,16 @@ class World:
     @asynccontextmanager
     async def working(self, **options: Any) -> AsyncIterator[Working]:
         stop = asyncio.Event()
-        given = {"slots": 64, "lease_seconds": 12.0, **options}
-        work = Working(self.app.ledger, self.published, **given)
+        given: dict[str, Any] = {"slots": 64, "lease_seconds": 12.0, **options}
+        egress = Egress(["127.0.0.1"])
+        work = Working(self.app.ledger, self.published, egress, **given)
         task = asyncio.create_task(work.run(stop))
         try:
             yield work
         finally:
             stop.set()
             await task
+            await egress.close()
 
 
 MakeWorld = Callable[..., Awaitable[World]]
@@ -116,3 +123,12 @@ async def world(app: Running, workspace: Tenant) -> AsyncIterator[World]:
     runs.start()
     yield World(app, workspace, published, runs)
     await runs.stop()
+
+
+@pytest.fixture
+async def target() -> AsyncIterator[Target]:
+    """A service that workflows call; it honours the idempotency key."""
+    found = Target()
+    await found.start()
+    yield found
+    await found.stop()
