@@ -125,8 +125,9 @@ class CheckpointLane:
 
     def _settle(self, group: list[Checkpoint], outcome: "bool | BaseException") -> None:
         for each in group:
+            settle, each.settle = each.settle, _settled  # or a run and its checkpoint would hold each other
             try:
-                each.settle(outcome)
+                settle(outcome)
             except Exception as error:  # one run that fails must not keep the others of its group waiting
                 log.error("settling_failed", exc_info=error)
 
@@ -176,6 +177,10 @@ class CheckpointLane:
             with contextlib.suppress(OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError):
                 await asyncio.wait_for(self._connection.close(), 1)
             self._connection = None
+
+
+def _settled(_: "bool | BaseException") -> None:
+    raise AssertionError("a checkpoint is settled once")
 
 
 async def connect(dsn: str, name: str) -> "asyncpg.Connection[asyncpg.Record]":

@@ -26,7 +26,7 @@ from provenance.ledger.errors import CatalogueFull, UnknownMnemonic
 from provenance.ledger.lane import Lane
 from provenance.ledger.log import queries as log_queries
 from provenance.ledger.wakeup import Wakeups
-from provenance.proof.canonical import canonical
+from provenance.proof.canonical import admit, canonical, canonical_string
 
 PLATFORM = "PLATFORM"
 WORDS_PER_KIND = 5_000
@@ -226,15 +226,25 @@ def _knows(catalogue: Catalogue, wanted: Iterable[tuple[Kind, str]]) -> bool:
 
 def _content_of(fact: Fact, origin: Origin | None) -> list[tuple[str, bytes]]:
     """Return the members of a fact's content, in canonical order; of a request also where it came from."""
-    values = {
-        "interaction": fact.data,
+    texts = {
         "ip": origin and origin.ip,
-        "links": origin and [{"requestId": origin.request_id}],
         "resourceId": fact.resource_id,
         "userAgent": origin and origin.user_agent,
         "userId": fact.user_id,
     }
-    return [(name, canonical(value)) for name, value in values.items() if value is not None]
+    members = {name: canonical_string(text) for name, text in texts.items() if text is not None}
+    members["interaction"] = _written(fact.data)
+    if origin is not None:
+        members["links"] = canonical([{"requestId": origin.request_id}])
+    return sorted(members.items())
+
+
+def _written(data: dict[str, Any]) -> bytes:
+    """Return the canonical form of what we made ourselves: the compiled encoder first, a fifth of the time."""
+    try:
+        return admit(msgspec.json.encode(data))
+    except (UnicodeEncodeError, TypeError):
+        return canonical(data)
 
 
 def _draft_of(workspace_id: uuid.UUID, deed: Deed, catalogue: Catalogue) -> Draft:

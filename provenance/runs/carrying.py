@@ -11,7 +11,7 @@ import structlog
 from provenance.core.errors import Unavailable
 from provenance.engine.dispatch import Dispatch
 from provenance.engine.running import CHANNEL
-from provenance.engine.schemas import Checkpoint, Claimed, OpenWait, RunKey, State, StepRow
+from provenance.engine.schemas import Checkpoint, Claimed, OpenWait, RunKey, State, Status, StepRow
 from provenance.ledger.feed.hints import Hints
 from provenance.runs import telling
 from provenance.runs.doers import BASE_KINDS
@@ -104,6 +104,9 @@ class Carrier(Hosting):
         now = asyncio.get_running_loop().time()
         for row in claimed:
             drive = await self._drive(row)
+            if drive is None:
+                self._give_up(row)
+                continue
             drive.load(steps_of.get(row.id, []), waits_of.get(row.id, []))
             self._drives[drive.facts.key] = drive
             self._deadlines[drive.facts.key] = now + row.left
@@ -112,10 +115,20 @@ class Carrier(Hosting):
                 drive.out.deeds.append(telling.resumed(drive.facts, row.epoch, why))
             self._set_going(drive, row)
 
-    async def _drive(self, row: Claimed) -> Drive:
+    async def _drive(self, row: Claimed) -> Drive | None:
         plan = await self._library.plan(row.workspace_id, row.workflow_id, row.version)
-        assert plan is not None, "versions outlive their runs"
+        if plan is None:
+            return None
         return Drive(self, facts_of(row), plan, epoch=row.epoch, seq=row.seq, signal=row.signal)
+
+    def _give_up(self, row: Claimed) -> None:
+        """End a run whose version can't be read: nothing of it can be carried on."""
+        facts = facts_of(row)
+        log.error("version_unreadable", run=str(row.id), workflow=str(row.workflow_id), version=row.version)
+        error = Failed("version_unreadable", "The version that this run is of can't be read.").error()
+        checkpoint = Checkpoint(facts.key, row.epoch, row.seq, row.signal, State.ENDED, Status.FAILED)
+        telling.end_run(facts, checkpoint, Verdict("failed", error=error))
+        self.engine.submit(checkpoint)
 
     def _set_going(self, drive: Drive, row: Claimed) -> None:
         if row.takeovers >= TAKEOVERS:

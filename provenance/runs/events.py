@@ -3,6 +3,7 @@
 import uuid
 from enum import StrEnum
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 from provenance.core.actor import Kind
@@ -41,6 +42,12 @@ def wire_id(run_id: uuid.UUID) -> str:
     return encode("run", run_id)
 
 
+@lru_cache(maxsize=4096)
+def workflow_wire_id(workflow_id: uuid.UUID) -> str:
+    """Return a workflow's id as the outside knows it."""
+    return encode("wf", workflow_id)
+
+
 def step_id(place: int, kind: str) -> str:
     """Return a step's id inside its run: the order in which it first started, and its kind."""
     return f"{place:04d}_st_{kind}"
@@ -48,7 +55,8 @@ def step_id(place: int, kind: str) -> str:
 
 def step_span(run_id: uuid.UUID, step_key: str, iteration: int) -> str:
     """Return the span of a step: the same for each attempt, so that all it caused hangs below it."""
-    return str(uuid.uuid5(run_id, f"{step_key}:{iteration}"))
+    digest = sha256(run_id.bytes + f"{step_key}:{iteration}".encode()).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
 
 
 def run_fact(event: RunEvent, run_id: uuid.UUID, data: dict[str, Any], phase: str = "") -> Fact:

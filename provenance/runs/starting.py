@@ -6,14 +6,14 @@ from typing import Any
 import msgspec
 
 from provenance.core.clock import now_ns
-from provenance.core.ids import encode, new_uuid
+from provenance.core.ids import new_uuid
 from provenance.core.incoming import ORIGIN
 from provenance.engine.schemas import NewRun, RunKey
 from provenance.ledger.service import Deed
 from provenance.runs.activity import from_text, to_text
 from provenance.runs.doers import needs
 from provenance.runs.errors import NotDeployed, TooManyHops
-from provenance.runs.events import RunEvent, run_fact, wire_id
+from provenance.runs.events import RunEvent, run_fact, wire_id, workflow_wire_id
 from provenance.runs.intake import taken_in
 from provenance.runs.library import Live
 from provenance.runs.running import About, Facts
@@ -115,7 +115,7 @@ def _entered(plan: Plan, start: Start) -> Trigger:
 def _deeds(new: NewRun, start: Start) -> list[Deed]:
     data: dict[str, Any] = {
         "runId": wire_id(new.id),
-        "workflowId": encode("wf", new.workflow_id),
+        "workflowId": workflow_wire_id(new.workflow_id),
         "workflowVersion": new.version,
         "environment": new.environment,
         "triggerType": new.trigger_type,

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from provenance.engine.tokens import wait_token
+from provenance.runs.events import step_span, wire_id
 from provenance.runs.interpreting.results import Park, Result
 from provenance.workflows.plan import Step
 
@@ -28,12 +30,30 @@ class Call(msgspec.Struct, frozen=True):
     attempt: int
     config: dict[str, Any]
     input: Any
-    idempotency_key: str
-    trace: dict[str, str]
-    token: str
     seconds: float
     hop_count: int
     holds: Callable[[str], bool]
+
+    @property
+    def idempotency_key(self) -> str:
+        """The key of this step and iteration, or the one its configuration makes."""
+        own = self.config.get("idempotencyKey")
+        return str(own) if own else f"{wire_id(self.run_id)}:{self.step.key}:{self.iteration}"
+
+    @property
+    def token(self) -> str:
+        """The name of the step's wait."""
+        return wait_token(self.run_id, self.step.key, self.iteration)
+
+    @property
+    def trace(self) -> dict[str, str]:
+        """The headers by which what a target records lands in the run's trace (DESIGN section 5)."""
+        span = step_span(self.run_id, self.step.key, self.iteration)
+        return {
+            "x-uowid": str(self.run_id),
+            "x-parent-span-id": span,
+            "traceparent": f"00-{self.run_id.hex}-{span.replace('-', '')[:16]}-01",
+        }
 
 
 class Inline(Protocol):
