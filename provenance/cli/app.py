@@ -29,6 +29,7 @@ COMMANDS = {
     "hold": "erasure",
     "retention": "erasure",
     "witness": "witness",
+    "runs": "runs",
     "keys": "keys",
     "members": "members",
     "workspace": "workspace",
