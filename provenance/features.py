@@ -57,7 +57,9 @@ ROUTES: dict[str, tuple[str, ...]] = {
         "provenance.workflows.versions.routes",
         "provenance.workflows.review.routes",
         "provenance.workflows.webhook_secret.routes",
+        "provenance.runs.routes",
     ),
+    "/runs": ("provenance.runs.routes",),
     "/templates": ("provenance.workflows.templates.routes",),
     "/expressions": ("provenance.workflows.evaluation.routes",),
     "/docs/workflow-definition.schema.json": ("provenance.workflows.definition_routes",),
@@ -119,6 +121,7 @@ LOOPS = (
     "provenance.notifications.tasks",
     "provenance.notifications.digest.tasks",
     "provenance.upkeep",
+    "provenance.runs.tasks",
     "provenance.ledger.erasure.tasks",
     "provenance.secrets.tasks",
 )

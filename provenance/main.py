@@ -33,6 +33,9 @@ from provenance.ledger.interactions.batch import BATCH_BODY_LIMIT
 from provenance.ledger.service import Ledger
 from provenance.ledger.witness.cosigning import BODY_LIMIT as WITNESS_BODY_LIMIT
 from provenance.openapi import document
+from provenance.runs.of_workflows import RunsSeenByWorkflows
+from provenance.runs.runtime import Runs
+from provenance.runs.shelf import WorkflowShelf
 from provenance.workflows.definition import BODY_LIMIT as DEFINITION_BODY_LIMIT
 
 log: Any = structlog.get_logger("main")
@@ -50,6 +53,7 @@ def create_app(settings: Settings) -> Door:
     authenticate = identity.authenticate
     denials = Denials(ledger.db)
     evaluator = Evaluator()
+    runs = Runs(ledger, WorkflowShelf(ledger.db), slots=settings.serve_slots, evaluate=evaluator.value)
     limiter = Limiter(ledger.db, per_minute=settings.rate_limit_per_minute, burst=settings.rate_limit_burst)
     egress = Egress(settings.egress_allow)
 
@@ -64,9 +68,11 @@ def create_app(settings: Settings) -> Door:
         limiter.start()
         denials.start()
         ledger.start(keyring)
+        runs.start()
         _settle_memory()
         log.info("serving", seconds=round(time.monotonic() - started, 3), first_start=app.state.first is not None)
         yield
+        await runs.stop()
         await evaluator.close()
         await denials.stop()
         await limiter.stop()
@@ -86,7 +92,7 @@ def create_app(settings: Settings) -> Door:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # the door measures and logs, on both paths
     )
     app.state.settings, app.state.ledger, app.state.db = settings, ledger, ledger.db
-    app.state.evaluator = evaluator
+    app.state.evaluator, app.state.runs, app.state.runs_of_workflows = evaluator, runs, RunsSeenByWorkflows()
     app.state.identity, app.state.authenticate, app.state.limiter = identity, authenticate, limiter
     app.state.egress, app.state.connections = egress, Connections(ledger, egress)
     app.state.tombstones = tombstones

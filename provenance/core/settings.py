@@ -157,6 +157,17 @@ class Settings(BaseSettings):
         description="Size up to which an erasure rewrites a table of the ledger whole; posts wait meanwhile, "
         "some 10 seconds. A larger one is vacuumed, and the certificate says so.",
     )
+    serve_slots: int = Field(
+        default=64,
+        ge=0,
+        description="Runs that one server begins to interpret at once. 0: workers carry each run from its start.",
+    )
+    run_slots: int = Field(default=512, ge=1, description="Runs that one worker holds in memory at once.")
+    run_lease_seconds: float = Field(
+        default=12.0,
+        ge=0.5,
+        description="How long a worker that is not heard of keeps its runs, before others go on with them.",
+    )
 
     @property
     def scheme(self) -> str:

@@ -21,6 +21,15 @@ class NotDeployed(NotFound):
         super().__init__("There is no deployed workflow with this id. A draft can't be started: publish it first.")
 
 
+class TriggerOff(Conflict):
+    """The trigger by which the run would begin is switched off."""
+
+    code = "trigger_off"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"The {kind} trigger of this workflow is switched off.")
+
+
 class RunEnded(Conflict):
     """The run has ended; nothing of it changes any more."""
 

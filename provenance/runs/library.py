@@ -18,6 +18,7 @@ class Live(NamedTuple):
     version: int
     environment: str
     max_concurrent: int | None
+    triggers_off: frozenset[str] = frozenset()
 
 
 class Shelf(Protocol):

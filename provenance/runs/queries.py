@@ -138,3 +138,37 @@ async def count_active(tx: ReadTx, workflow_id: uuid.UUID) -> int:
     active = runs.c.status.not_in([status.value for status in ENDED])
     mine = (runs.c.workspace_id == tx.workspace_id, runs.c.workflow_id == workflow_id, active)
     return int((await tx.execute(select(func.count()).select_from(runs).where(*mine))).scalar_one())
+
+
+async def last(tx: ReadTx, workflow_ids: Sequence[uuid.UUID]) -> list[Row[Any]]:
+    """Return the newest run of each workflow."""
+    query = (
+        select(runs.c.workflow_id, runs.c.id, runs.c.status, runs.c.started_at)
+        .where(runs.c.workspace_id == tx.workspace_id, runs.c.workflow_id.in_(workflow_ids))
+        .distinct(runs.c.workflow_id)
+        .order_by(runs.c.workflow_id, runs.c.id.desc())
+    )
+    return list((await tx.execute(query)).all())
+
+
+async def stats(tx: ReadTx, workflow_id: uuid.UUID, since: int) -> Row[Any]:
+    """Return how many runs began since a moment, how many of them ended and completed, and their 95th percentile."""
+    took = runs.c.ended_at - runs.c.started_at
+    query = select(
+        func.count().label("runs"),
+        func.count(runs.c.ended_at).label("ended"),
+        func.count().filter(runs.c.status == Status.COMPLETED.value).label("completed"),
+        func.percentile_cont(0.95).within_group(took).label("p95"),
+    ).where(runs.c.workspace_id == tx.workspace_id, runs.c.workflow_id == workflow_id, runs.c.started_at >= since)
+    return (await tx.execute(query)).one()
+
+
+async def usages_of(tx: ReadTx, workflow_id: uuid.UUID, since: int) -> list[str]:
+    """Return what steps of a workflow's runs used since a moment."""
+    mine = (runs.c.workspace_id == tx.workspace_id, runs.c.workflow_id == workflow_id, runs.c.started_at >= since)
+    query = (
+        select(run_steps.c.usage)
+        .join(runs, (runs.c.workspace_id == run_steps.c.workspace_id) & (runs.c.id == run_steps.c.run_id))
+        .where(*mine, run_steps.c.usage.is_not(None))
+    )
+    return list((await tx.execute(query)).scalars())

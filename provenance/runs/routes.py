@@ -21,6 +21,7 @@ from provenance.runs.schemas import (
     RunReplayed,
     RunStarted,
     RunSteps,
+    WorkflowTrigger,
 )
 from provenance.runs.schemas import Runs as RunsPage
 
@@ -65,6 +66,14 @@ async def list_runs(asked: Annotated[Asked, Query()], actor: Reader, db: Db, led
 async def create(body: RunCreate, actor: Writer, db: Db, runs: RunningRuns) -> RunStarted:
     """Start a run of a deployed workflow; with wait the answer comes when it has ended."""
     return await service.start(db, runs, actor, body.workflow_id, body)
+
+
+@router.post(
+    "/workflows/{workflow_id}/trigger", operation_id="runs.trigger", status_code=201, response_model_exclude_none=True
+)
+async def trigger(workflow_id: str, body: WorkflowTrigger, actor: Writer, db: Db, runs: RunningRuns) -> RunStarted:
+    """Start a run of this workflow; with wait the answer comes when it has ended."""
+    return await service.start(db, runs, actor, workflow_id, body)
 
 
 @router.get("/runs/{run_id}", operation_id="runs.get")

@@ -10,7 +10,6 @@ from provenance.core.egress import Egress
 from provenance.engine.dispatch import Dispatch
 from provenance.engine.running import CHANNEL, Engine
 from provenance.engine.schemas import RunKey
-from provenance.expressions import Expression
 from provenance.ledger.feed.hints import Hints
 from provenance.ledger.service import Ledger
 from provenance.runs import queries
@@ -27,11 +26,6 @@ from provenance.runs.library import Library, Shelf
 POLL_SECONDS = 1.0
 
 
-async def evaluate_beside(expression: Expression, values: dict[str, Any]) -> Any:
-    """Evaluate in a thread, so that the loop goes on meanwhile."""
-    return await asyncio.to_thread(expression.value, values)
-
-
 class Runs:
     """What the server needs of runs. `start` and `stop` belong to its life."""
 
@@ -41,10 +35,12 @@ class Runs:
         shelf: Shelf,
         *,
         slots: int,
+        evaluate: Evaluate,
         gate: Gate | None = None,
-        evaluate: Evaluate = evaluate_beside,
     ) -> None:
-        """Take the ledger, where published versions are, and how many runs may be interpreted here at once."""
+        """Take the ledger, where published versions are, how many runs may be interpreted here at once, and what
+        evaluates expressions that are not bounded.
+        """
         self.engine = Engine(ledger)
         self.library = Library(shelf)
         self.beginner = Beginner(self.engine, Doers({}), gate or Nobody(), evaluate, slots=slots)
@@ -115,8 +111,8 @@ class Working:
         *,
         slots: int,
         lease_seconds: float,
+        evaluate: Evaluate,
         gate: Gate | None = None,
-        evaluate: Evaluate = evaluate_beside,
         further: dict[str, Outside] | None = None,
     ) -> None:
         """Take the ledger, where published versions are, the client for calls out, how many runs to hold, and how

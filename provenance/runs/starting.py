@@ -12,7 +12,7 @@ from provenance.engine.schemas import NewRun, RunKey
 from provenance.ledger.service import Deed
 from provenance.runs.activity import from_text, to_text
 from provenance.runs.doers import needs
-from provenance.runs.errors import NotDeployed, TooManyHops
+from provenance.runs.errors import NotDeployed, TooManyHops, TriggerOff
 from provenance.runs.events import RunEvent, run_fact, wire_id, workflow_wire_id
 from provenance.runs.intake import taken_in
 from provenance.runs.library import Live
@@ -56,10 +56,12 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 def prepared(start: Start, live: Live, plan: Plan) -> Prepared:
-    """Make the row of a run. Raises BadInput, NotDeployed, TooManyHops."""
+    """Make the row of a run. Raises BadInput, NotDeployed, TriggerOff, TooManyHops."""
     if start.hop_count > MOST_HOPS:
         raise TooManyHops
     trigger = _entered(plan, start)
+    if trigger.type.value in live.triggers_off:
+        raise TriggerOff(trigger.type.value)
     about = About(trigger.key, start.trigger, start.correlation_id)
     new = NewRun(
         workspace_id=start.workspace_id,

@@ -12,6 +12,7 @@ import pytest
 from provenance.core import ids
 from provenance.core.egress import Egress
 from provenance.core.ids import new_uuid
+from provenance.expressions import Evaluator
 from provenance.runs import entering, service
 from provenance.runs.library import Live
 from provenance.runs.runtime import Runs, Working
@@ -101,8 +102,8 @@ class World:
     async def working(self, **options: Any) -> AsyncIterator[Working]:
         stop = asyncio.Event()
         given: dict[str, Any] = {"slots": 64, "lease_seconds": 12.0, **options}
-        egress = Egress(["127.0.0.1"])
-        work = Working(self.app.ledger, self.published, egress, **given)
+        egress, evaluator = Egress(["127.0.0.1"]), Evaluator()
+        work = Working(self.app.ledger, self.published, egress, evaluate=evaluator.value, **given)
         task = asyncio.create_task(work.run(stop))
         try:
             yield work
@@ -110,6 +111,7 @@ class World:
             stop.set()
             await task
             await egress.close()
+            await evaluator.close()
 
 
 MakeWorld = Callable[..., Awaitable[World]]
@@ -118,11 +120,12 @@ MakeWorld = Callable[..., Awaitable[World]]
 @pytest.fixture
 async def world(app: Running, workspace: Tenant) -> AsyncIterator[World]:
     """A workspace in which runs can be started; a worker is begun where a test needs one."""
-    published = Published()
-    runs = Runs(app.ledger, published, slots=64)
+    published, evaluator = Published(), Evaluator()
+    runs = Runs(app.ledger, published, slots=64, evaluate=evaluator.value)
     runs.start()
     yield World(app, workspace, published, runs)
     await runs.stop()
+    await evaluator.close()
 
 
 @pytest.fixture

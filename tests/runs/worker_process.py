@@ -12,6 +12,7 @@ from pathlib import Path
 from provenance.core.egress import Egress
 from provenance.core.keyring import Keyring, load_master_key
 from provenance.core.settings import Settings
+from provenance.expressions import Evaluator
 from provenance.ledger.service import Ledger
 from provenance.runs.library import Live
 from provenance.runs.runtime import Working
@@ -31,7 +32,8 @@ async def main(folder: Path) -> None:
     ledger.wakeups.start()
     egress = Egress(["127.0.0.1"])
     print("working", flush=True)
-    await Working(ledger, published, egress, slots=32, lease_seconds=given["lease"]).run(asyncio.Event())
+    options = {"slots": 32, "lease_seconds": given["lease"]}
+    await Working(ledger, published, egress, evaluate=Evaluator().value, **options).run(asyncio.Event())
 
 
 asyncio.run(main(Path(sys.argv[1])))

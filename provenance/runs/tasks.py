@@ -1,0 +1,28 @@
+"""What the worker does for runs: it carries them on."""
+
+import asyncio
+
+from provenance.core.egress import Egress
+from provenance.expressions import Evaluator
+from provenance.ledger.service import Ledger
+from provenance.runs.runtime import Working
+from provenance.runs.shelf import WorkflowShelf
+
+
+async def run(ledger: Ledger, stop: asyncio.Event) -> None:
+    """Carry runs on until ``stop`` is set; then hand back what is in hand."""
+    settings, evaluator = ledger.settings, Evaluator()
+    egress = Egress(settings.egress_allow)
+    working = Working(
+        ledger,
+        WorkflowShelf(ledger.db),
+        egress,
+        slots=settings.run_slots,
+        lease_seconds=settings.run_lease_seconds,
+        evaluate=evaluator.value,
+    )
+    try:
+        await working.run(stop)
+    finally:
+        await evaluator.close()
+        await egress.close()
