@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, literal, select, tuple_, update
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from provenance.core.db import ReadTx, WriteTx
 from provenance.engine.schemas import ENDED, State, Status, StepStatus
@@ -121,7 +122,7 @@ async def copy_steps(tx: WriteTx, from_run: uuid.UUID, to_run: uuid.UUID, step_k
     source = (
         select(literal(tx.workspace_id), literal(to_run), *[run_steps.c[name] for name in names])
         .where(*mine, run_steps.c.step_key.in_(step_keys))
-        .distinct(run_steps.c.step_key, run_steps.c.iteration)
+        .ext(distinct_on(run_steps.c.step_key, run_steps.c.iteration))
         .order_by(run_steps.c.step_key, run_steps.c.iteration, run_steps.c.attempt.desc())
     )
     await tx.execute(insert(run_steps).from_select(["workspace_id", "run_id", *names], source))
@@ -145,7 +146,7 @@ async def last(tx: ReadTx, workflow_ids: Sequence[uuid.UUID]) -> list[Row[Any]]:
     query = (
         select(runs.c.workflow_id, runs.c.id, runs.c.status, runs.c.started_at)
         .where(runs.c.workspace_id == tx.workspace_id, runs.c.workflow_id.in_(workflow_ids))
-        .distinct(runs.c.workflow_id)
+        .ext(distinct_on(runs.c.workflow_id))
         .order_by(runs.c.workflow_id, runs.c.id.desc())
     )
     return list((await tx.execute(query)).all())

@@ -83,6 +83,13 @@ OF_ITS_OWN = {
         "checking_graph", "checking_shape", "compiling", "configs", "definition", "definition_routes", "dependencies",
         "drafts", "graph", "mapping", "plan", "problems", "rendering", "running", "scoping", "steps", "timetable",
     },
+    "engine": {"dispatch", "lane", "running", "tokens"},
+    "runs": {
+        "activity", "beginning", "calls", "carrying", "drive", "entering", "events", "gates", "hosting", "intake",
+        "library", "loops", "of_workflows", "outbox", "rendering", "running", "runtime", "shelf", "starting", "telling",
+    },
+    "runs/doers": {"child", "contract", "http", "inline"},
+    "runs/interpreting": {"course", "results", "scope"},
     "workflows/evaluation": set[str](),
     "workflows/review": {"comparing", "coverage", "powers"},
     "workflows/templates": {"catalogue"},

@@ -60,6 +60,7 @@ OTHER_VERBS = {
         "list_interactions",
         "list_passkeys",
         "list_rows",
+        "list_runs",
         "list_streams",
         "list_connections",
         "list_secrets",

@@ -36,6 +36,7 @@ OF_THE_INSTALLATION = {
     "guesses": "at accounts, and from addresses",
     "rate_buckets": "of API keys and people",
     "signing_keys": "sign for every workspace",
+    "engine_workers": "processes, which work for every workspace",
     "auth_epoch": "one number, which every process polls",
 }
 """Tables that belong to no workspace, and why."""
@@ -103,6 +104,9 @@ class TestMigrations:
 
 
 OF_UPKEEP = {
+    "ix_runs_owned",
+    "ix_runs_ready",
+    "ix_runs_timers",
     "ix_idempotency_keys_at",
     "ix_audit_digests_due",
     "ix_audit_stream_cursors_due",
