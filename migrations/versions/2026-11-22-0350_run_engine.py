@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "c3f07ab52e94"
-down_revision = "4be17c90d5f8"
+down_revision = "d2905c6be817"
 branch_labels = None
 depends_on = None
 
