@@ -31,7 +31,13 @@ GROUP_DEEDS = 1_500
 WAITING = 20_000
 RECONNECT_SECONDS = 5.0
 _AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
-_LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
+_LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what the driver says when the connection goes while it is being made
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+)
 _REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 Sealed = list[list[Entry]]
@@ -174,7 +180,7 @@ class CheckpointLane:
 
     async def _disconnect(self) -> None:
         if self._connection is not None:
-            with contextlib.suppress(OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError):
+            with contextlib.suppress(*_LOST, TimeoutError, asyncpg.PostgresError):
                 await asyncio.wait_for(self._connection.close(), 1)
             self._connection = None
 
