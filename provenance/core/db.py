@@ -44,6 +44,17 @@ _OUT_OF_REACH = ("08", "53", "57P", "25006")
 _CONTENDED = ("40001", "40P01", "55P03")
 _CANCELLED = "57014"
 
+LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what the driver says when the connection goes while it is being made
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+)
+"""What a statement raises whose connection is gone: whether it was carried out has to be looked up."""
+AWAY = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresError)
+"""What a loop with a connection of its own may meet while the database is away; it goes on after a pause."""
+
 
 class NothingRecorded(AssertionError):
     """A write transaction changed rows and recorded no interaction: a mistake in the service that ran in it."""
@@ -74,7 +85,7 @@ def problem_of(error: BaseException) -> Exception | None:
         return Contended("Another transaction held what this one needs. Try again.")
     if state == _CANCELLED:
         return QueryTooSlow("The query takes too long. Narrow the range or add a filter.")
-    lost = isinstance(error, OSError | PoolTimeout | TimeoutError | asyncpg.InterfaceError | InterfaceError)
+    lost = isinstance(error, (*LOST, PoolTimeout, InterfaceError))
     if lost or state.startswith(_OUT_OF_REACH) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return DatabaseUnavailable("The database is not available. Nothing was stored; try again in a moment.")
     return None

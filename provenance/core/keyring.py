@@ -29,7 +29,7 @@ from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text, Uu
 from sqlalchemy.dialects.postgresql import insert
 
 from provenance.core.clock import now_ns
-from provenance.core.db import SESSION_SETTINGS, Database, WriteTx, asyncpg_dsn, metadata
+from provenance.core.db import AWAY, SESSION_SETTINGS, Database, WriteTx, asyncpg_dsn, metadata
 
 MASTER_KEY_FILE = "master.key"
 REREAD_SECONDS, REREAD_PAUSE = 2.0, 5.0
@@ -292,7 +292,7 @@ class Keyring:
         with ThreadPoolExecutor(1) as thread:
             try:
                 return thread.submit(asyncio.run, reading).result()
-            except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+            except AWAY as error:
                 log.warning("data_keys_not_read", error=type(error).__name__)
                 return {}
 

@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from provenance.core.db import asyncpg_dsn
+from provenance.core.db import AWAY, asyncpg_dsn
 from provenance.core.ids import new_uuid
 from provenance.engine import queries
 from provenance.engine.lane import as_uuid, connect
@@ -93,7 +93,7 @@ class Dispatch:
     async def forget(self) -> None:
         """Close the connection; the next call opens another."""
         if self._connection is not None:
-            with contextlib.suppress(OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError):
+            with contextlib.suppress(*AWAY):
                 await asyncio.wait_for(self._connection.close(), 1)
             self._connection = None
 

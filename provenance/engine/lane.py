@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import asyncpg
 import structlog
 
-from provenance.core.db import SESSION_SETTINGS, DatabaseUnavailable, asyncpg_dsn, problem_of
+from provenance.core.db import AWAY, LOST, SESSION_SETTINGS, DatabaseUnavailable, asyncpg_dsn, problem_of
 from provenance.core.errors import Invalid
 from provenance.engine import queries
 from provenance.engine.errors import EngineFull
@@ -31,13 +31,6 @@ GROUP_DEEDS = 1_500
 WAITING = 20_000
 RECONNECT_SECONDS = 5.0
 _AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
-_LOST = (
-    OSError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what the driver says when the connection goes while it is being made
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-)
 _REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 Sealed = list[list[Entry]]
@@ -153,7 +146,7 @@ class CheckpointLane:
             except _AGAIN:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
-            except _LOST:
+            except LOST:
                 await self._disconnect()
                 lost = True
                 if asyncio.get_running_loop().time() > deadline:
@@ -180,7 +173,7 @@ class CheckpointLane:
 
     async def _disconnect(self) -> None:
         if self._connection is not None:
-            with contextlib.suppress(*_LOST, TimeoutError, asyncpg.PostgresError):
+            with contextlib.suppress(*AWAY):
                 await asyncio.wait_for(self._connection.close(), 1)
             self._connection = None
 

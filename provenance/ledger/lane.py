@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from provenance.core.db import SESSION_SETTINGS, DatabaseUnavailable, asyncpg_dsn, problem_of
+from provenance.core.db import AWAY, LOST, SESSION_SETTINGS, DatabaseUnavailable, asyncpg_dsn, problem_of
 from provenance.core.disk import DiskGuard
 from provenance.core.errors import Invalid, Unavailable
 from provenance.ledger.appending import APPEND, arguments, verdicts
@@ -203,12 +203,7 @@ class Lane:
             except asyncpg.DeadlockDetectedError:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
-            except (
-                OSError,
-                asyncpg.InterfaceError,
-                asyncpg.PostgresConnectionError,
-                asyncpg.OperatorInterventionError,
-            ):
+            except LOST:
                 await self._disconnect()
                 lost = entries
                 if asyncio.get_running_loop().time() > deadline:
@@ -244,6 +239,6 @@ class Lane:
 
     async def _disconnect(self) -> None:
         if self._connection is not None:
-            with contextlib.suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
+            with contextlib.suppress(*AWAY):
                 await asyncio.wait_for(self._connection.close(), 1)
             self._connection = None

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from provenance.core.db import SESSION_SETTINGS, asyncpg_dsn
+from provenance.core.db import AWAY, SESSION_SETTINGS, asyncpg_dsn
 
 CHANNEL = "provenance_ledger"
 PAUSE_SECONDS = 0.02
@@ -44,7 +44,7 @@ class Wakeups:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         if self._connection is not None:
-            with contextlib.suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
+            with contextlib.suppress(*AWAY):
                 await self._connection.close(timeout=1)
 
     def grew(self, workspace_id: uuid.UUID) -> None:
@@ -61,7 +61,7 @@ class Wakeups:
                 self._ring.set()
             try:
                 await self._send(",".join(str(workspace_id) for workspace_id in dirty))
-            except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+            except AWAY as error:
                 log.debug("hint_lost", error=str(error))
                 self._connection = None
             await asyncio.sleep(PAUSE_SECONDS)

@@ -5,9 +5,9 @@ import contextlib
 import uuid
 from typing import Any, TypeVar
 
-import asyncpg
 import structlog
 
+from provenance.core.db import AWAY
 from provenance.core.errors import Unavailable
 from provenance.engine.dispatch import Dispatch
 from provenance.engine.running import CHANNEL
@@ -28,7 +28,7 @@ POLL_SECONDS = 5.0
 TICK_SECONDS = 0.5
 AWAY_SECONDS = 0.5
 TAKEOVERS = 5
-_AWAY = (Unavailable, OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError)
+_AWAY = (Unavailable, *AWAY)
 
 
 class Carrier(Hosting):

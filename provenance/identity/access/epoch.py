@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from provenance.core.db import SESSION_SETTINGS, asyncpg_dsn
+from provenance.core.db import AWAY, SESSION_SETTINGS, asyncpg_dsn
 
 CHANNEL = "provenance_auth"
 POLL_SECONDS = 0.4
@@ -49,7 +49,7 @@ class Epoch:
         while True:
             try:
                 await self._follow()
-            except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+            except AWAY as error:
                 log.warning("epoch_unknown", error=type(error).__name__)
             await asyncio.sleep(POLL_SECONDS)
 
@@ -66,5 +66,5 @@ class Epoch:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._ring.wait(), POLL_SECONDS)
         finally:
-            with contextlib.suppress(OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError):
+            with contextlib.suppress(*AWAY):
                 await connection.close(timeout=1)

@@ -6,10 +6,10 @@ import time
 import uuid
 from typing import Any
 
-import asyncpg
 import structlog
 
 from provenance.core.clock import now_ns
+from provenance.core.db import AWAY
 from provenance.core.errors import Unavailable
 from provenance.ledger.completeness import queries
 from provenance.ledger.completeness.errors import RowsMissing
@@ -22,7 +22,7 @@ TICK_SECONDS = 1.0
 SWEEP_SECONDS = 60.0
 SWEPT = 1_000
 AWAY_SECONDS = 2.0
-_AWAY = (Unavailable, OSError, asyncpg.InterfaceError, asyncpg.PostgresError)
+_AWAY = (Unavailable, *AWAY)
 
 log: Any = structlog.get_logger("ledger.completeness")
 

@@ -10,7 +10,7 @@ import asyncpg
 import structlog
 
 from provenance.core.clock import NANOS, now_ns
-from provenance.core.db import SESSION_SETTINGS, asyncpg_dsn
+from provenance.core.db import AWAY, SESSION_SETTINGS, asyncpg_dsn
 from provenance.core.errors import Unavailable
 from provenance.ledger.erasure import queries, working
 from provenance.ledger.erasure.cleaning import StillSeen
@@ -33,7 +33,7 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             await _lead(ledger, stop)
-        except (Unavailable, StillSeen, OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+        except (Unavailable, StillSeen, *AWAY) as error:
             log.warning("erasure_waits", error=str(error), retry_seconds=AWAY_SECONDS)
         except Exception:
             log.exception("erasure_failed")
@@ -53,7 +53,7 @@ async def _lead(ledger: Ledger, stop: asyncio.Event) -> None:
             await round_.work()
             await _pause(stop, POLL_SECONDS)
     finally:
-        with contextlib.suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
+        with contextlib.suppress(*AWAY):
             await leader.close(timeout=1)
 
 

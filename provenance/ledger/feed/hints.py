@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from provenance.core.db import SESSION_SETTINGS, asyncpg_dsn
+from provenance.core.db import AWAY, SESSION_SETTINGS, asyncpg_dsn
 from provenance.core.ids import parse_uuid
 from provenance.ledger.wakeup import CHANNEL
 
@@ -40,7 +40,7 @@ class Hints:
         while True:
             try:
                 await self._listen()
-            except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+            except AWAY as error:
                 log.debug("listening_lost", error=type(error).__name__)
             await asyncio.sleep(RECONNECT_SECONDS)
 
@@ -54,7 +54,7 @@ class Hints:
                 await asyncio.sleep(PROBE_SECONDS)
                 await connection.execute("SELECT 1")  # a connection that died in silence is found out here
         finally:
-            with contextlib.suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
+            with contextlib.suppress(*AWAY):
                 await connection.close(timeout=1)
 
     def _hear(self, _connection: object, _process: int, _channel: str, payload: object) -> None:

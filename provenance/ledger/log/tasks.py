@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from provenance.core.db import SESSION_SETTINGS, asyncpg_dsn
+from provenance.core.db import AWAY, SESSION_SETTINGS, asyncpg_dsn
 from provenance.core.errors import Unavailable
 from provenance.ledger.feed.hints import Hints
 from provenance.ledger.log import queries
@@ -72,7 +72,7 @@ class _Loop:
                 await self._pause(AWAY_SECONDS)
                 return
             await self._round()
-        except (Unavailable, OSError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+        except (Unavailable, *AWAY) as error:
             log.warning("database_away", error=type(error).__name__, retry_seconds=AWAY_SECONDS)
             self._unsure()
             await self._resign()
@@ -122,7 +122,7 @@ class _Loop:
 
     async def _resign(self) -> None:
         if self._leader is not None:
-            with contextlib.suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
+            with contextlib.suppress(*AWAY):
                 await self._leader.close(timeout=1)
             self._leader = None
 
