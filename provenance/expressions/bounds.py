@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 from provenance.expressions.errors import InvalidExpression
+from provenance.expressions.functions import HEAVY, OWN
 from provenance.expressions.pattern import weight
 from provenance.expressions.tree import Tree
 
@@ -21,6 +22,7 @@ _LITERAL_CHARACTERS: Final = 256
 # Each of these writes what stands before it twice, so that 15 in a row make a tree of 2^15 parts.
 _DOUBLING = re.compile(r"\bopt(?:Flat)?Map\b")
 _DOUBLING_AT_MOST: Final = 4
+_HEAVY_AT_MOST: Final = 8
 
 _OPERATORS: Final = "_&&_ _||_ !_ _?_:_ _==_ _!=_ _<_ _<=_ _>_ _>=_ _+_ _-_ _*_ _/_ _%_ -_ @in _[_] _?._ _[?_] "
 _STANDARD: Final = (
@@ -35,7 +37,7 @@ _EXTENSIONS: Final = (
     "math.isFinite math.sqrt math.bitAnd math.bitOr math.bitXor math.bitNot math.bitShiftLeft "
     "math.bitShiftRight "
 )
-LINEAR: Final = frozenset((_OPERATORS + _STANDARD + _EXTENSIONS).split())
+LINEAR: Final = frozenset((_OPERATORS + _STANDARD + _EXTENSIONS).split()) | OWN
 """Functions whose cost and result are at most linear in their arguments."""
 
 SEARCHING: Final = frozenset(["contains", "indexOf", "lastIndexOf", "split", "matches"])
@@ -62,6 +64,21 @@ def check_loops(tree: Tree) -> None:
         raise InvalidExpression("too_complex", f"comprehensions are nested at most {LOOPS_NESTED} deep")
 
 
+def check_values(tree: Tree) -> None:
+    """Refuse values that are none of ours: messages, and optional ones that a function of ours could be handed.
+
+    Raises `InvalidExpression`.
+    """
+    if tree.messages:
+        raise InvalidExpression("type_error", "an object is written {'name': value}; messages are not available here")
+    used = sorted({call.function for call in tree.calls} & OWN)
+    if used and tree.kept_optional:
+        issue = (
+            f"beside {used[0]} an optional value (.?x, [?x]) is ended on the spot, with orValue(), hasValue() or or()"
+        )
+        raise InvalidExpression("type_error", issue)
+
+
 def check_bounded(tree: Tree) -> None:
     """Refuse whatever is not linear in the values it reads. Raises `InvalidExpression`."""
     if tree.loops:
@@ -69,6 +86,10 @@ def check_bounded(tree: Tree) -> None:
         raise InvalidExpression("unbounded", issue)
     if tree.nodes > _NODES:
         raise InvalidExpression("too_complex", f"at most {_NODES} parts in one expression, not {tree.nodes}")
+    if sum(call.function in HEAVY for call in tree.calls) > _HEAVY_AT_MOST:
+        raise InvalidExpression(
+            "too_complex", f"at most {_HEAVY_AT_MOST} of {', '.join(sorted(HEAVY))} in one expression"
+        )
     for call in tree.calls:
         if call.function in SEARCHING:
             _check_search(call.function, call.literal)

@@ -10,6 +10,7 @@ from cel_expr_python.ext import ext_math, ext_optional, ext_strings
 
 from provenance.expressions import bounds
 from provenance.expressions.errors import ExpressionError, InvalidExpression, from_compiler, from_evaluation
+from provenance.expressions.functions import EXTENSION
 from provenance.expressions.tree import read_tree
 from provenance.expressions.types import CHECKED_AS, READ_AS, Type
 
@@ -68,6 +69,7 @@ def _compiled(source: str, variables: _Variables, allow_comprehensions: bool) ->
     program = program_of(source, variables, condition=True)
     tree = read_tree(program.serialize())
     bounds.check_loops(tree)
+    bounds.check_values(tree)
     if not allow_comprehensions:
         bounds.check_bounded(tree)
     return Condition(source, program, {name: kind for name, kind in variables if name in tree.variables})
@@ -92,7 +94,7 @@ def program_of(source: str, variables: _Variables, *, condition: bool) -> cel.Ex
 def _environment(variables: _Variables) -> cel.Env:
     environment = cel.NewEnv(
         variables={name: CHECKED_AS[kind] for name, kind in variables},
-        extensions=[ext_optional.ExtOptional(), ext_math.ExtMath(), ext_strings.ExtStrings()],
+        extensions=[ext_optional.ExtOptional(), ext_math.ExtMath(), ext_strings.ExtStrings(), EXTENSION],
     )
     environment.compile("true").eval()
     return environment

@@ -6,7 +6,6 @@ each part is asked for its kind first, and a null is made here, not taken from t
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ from provenance.expressions import bounds
 from provenance.expressions.condition import program_of
 from provenance.expressions.errors import ExpressionError, InvalidExpression, from_evaluation
 from provenance.expressions.tree import Tree, read_tree
-from provenance.expressions.types import READ_AS, Type
+from provenance.expressions.types import READ_AS, Type, text_of_time
 
 RESULT_BYTES: Final = 1 << 20
 _KEPT: Final = 4096
@@ -148,17 +147,6 @@ def _not_json(kind: str, value: Any) -> ExpressionError:
     return ExpressionError(f"the result is a {kind.lower()}, which JSON cannot hold")
 
 
-def text_of_time(found: Any) -> str:
-    """Write an aware datetime as RFC 3339 in UTC, a timedelta as seconds: ``90s``, ``0.5s``."""
-    if isinstance(found, datetime):
-        text = found.isoformat()
-        return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
-    if isinstance(found, timedelta):
-        seconds = found.total_seconds()
-        return f"{int(seconds) if seconds.is_integer() else seconds}s"
-    raise ExpressionError(f"the result is a {type(found).__name__}, which JSON cannot hold")
-
-
 def _is_bounded(tree: Tree) -> bool:
     try:
         bounds.check_bounded(tree)
@@ -181,4 +169,5 @@ def _compiled(source: str, variables: _Variables, condition: bool) -> Expression
     program = program_of(source, variables, condition=condition)
     tree = read_tree(program.serialize())
     bounds.check_loops(tree)
+    bounds.check_values(tree)
     return Expression(source, program, variables, tree)

@@ -5,13 +5,14 @@ The engine offers no way to walk a tree, but it writes the very tree it evaluate
 at the source text would have to know every way of writing a string or a comment.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 _ANY_VALUE: Final = 2
 _EXPR_ID: Final = 2
 _CHECKED_REFERENCES: Final = 2
+_CHECKED_TYPES: Final = 3
 _CHECKED_EXPR: Final = 4
 _EXPR_CONST, _EXPR_SELECT, _EXPR_CALL, _EXPR_LIST, _EXPR_STRUCT, _EXPR_LOOP = 3, 5, 6, 7, 8, 9
 _CONST_STRING: Final = 6
@@ -20,8 +21,17 @@ _LOOKING_INSIDE: Final = frozenset(["_?._", "_[_]", "_[?_]"])
 """Functions whose first argument is looked into, not used as a whole."""
 # Which fields of each kind of node are nodes themselves.
 _CHILDREN: Final = {_EXPR_SELECT: {1}, _EXPR_CALL: {1, 3}, _EXPR_LIST: {1}, _EXPR_LOOP: {2, 4, 5, 6, 7}}
-_STRUCT_ENTRY: Final = 2
+_LOOP_CHILDREN: Final = 5
+_STRUCT_MESSAGE, _STRUCT_ENTRY = 1, 2
 _ENTRY_CHILDREN: Final = {3, 4}
+_ENTRY_VALUE, _ENTRY_OPTIONAL, _LIST_OPTIONAL = 4, 5, 2
+_OPTIONAL_TYPE: Final = b"optional_type"
+# Which operands of a call may be optional values: what it gives is then of a type that says so, or is none.
+_UNWRAPS: Final = {
+    **dict.fromkeys(["orValue", "value", "hasValue", "_?._", "_[_]", "_[?_]"], frozenset({0})),
+    **dict.fromkeys(["or", "_==_", "_!=_"], frozenset({0, 1})),
+    "_?_:_": frozenset({1, 2}),
+}
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -39,6 +49,8 @@ class Tree:
     """What is known of an expression: calls, variables read, nodes in all, and loops inside loops.
 
     ``wholes`` are the variables that are used as a whole somewhere; the others are only looked into (`a.b`, `a.?b`).
+    ``kept_optional`` tells that an optional value goes anywhere but where it is unwrapped: `[x.?a]`, `dyn(x.?a)`;
+    ``messages`` that it makes a protocol buffer message.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -46,25 +58,30 @@ class Tree:
     wholes: set[str] = field(default_factory=set)
     nodes: int = 0
     loops: int = 0
+    kept_optional: bool = False
+    messages: bool = False
 
 
 def read_tree(serialized: bytes) -> Tree:
     """Read what `cel.Expression.serialize` wrote for a type-checked expression."""
     tree = Tree()
     names: dict[int, str] = {}
+    optionals: set[int] = set()
     roots = []
     for number, value in _fields(_only(serialized, _ANY_VALUE)):
         if number == _CHECKED_REFERENCES:
             names[_number(value, 1)] = _only(_only(value, 2), 1).decode()
+        elif number == _CHECKED_TYPES and _OPTIONAL_TYPE in value:
+            optionals.add(_number(value, 1))
         elif number == _CHECKED_EXPR:
             roots.append(value)
     tree.variables.update(names.values())
     for root in roots:
-        _walk(root, tree, names)
+        _walk(root, tree, names, optionals)
     return tree
 
 
-def _walk(root: bytes, tree: Tree, names: dict[int, str]) -> None:
+def _walk(root: bytes, tree: Tree, names: dict[int, str], optionals: set[int]) -> None:
     waiting = [(root, 0, False)]
     while waiting:
         node, loops, looked_into = waiting.pop()
@@ -79,8 +96,44 @@ def _walk(root: bytes, tree: Tree, names: dict[int, str]) -> None:
             if number == _EXPR_CALL:
                 tree.calls.append(_call(value))
                 opens = tree.calls[-1].function in _LOOKING_INSIDE
+            tree.messages |= number == _EXPR_STRUCT and _only(value, _STRUCT_MESSAGE) != b""
+            unwraps = _unwrapped(number, value)
             for at, child in enumerate(_children(number, value)):
                 waiting.append((child, inside, opens and at == 0))
+                if at not in unwraps and _number(child, _EXPR_ID) in optionals:
+                    tree.kept_optional = True
+
+
+def _unwrapped(kind: int, value: bytes) -> Container[int]:
+    """Which children of a node may be optional values."""
+    if kind == _EXPR_CALL:
+        return _UNWRAPS.get(_call(value).function, frozenset())
+    if kind == _EXPR_SELECT:
+        return {0}
+    if kind == _EXPR_LOOP:
+        return range(_LOOP_CHILDREN)
+    if kind == _EXPR_LIST:
+        return _packed(_only(value, _LIST_OPTIONAL))
+    return _optional_entries(value) if kind == _EXPR_STRUCT else frozenset()
+
+
+def _optional_entries(struct: bytes) -> set[int]:
+    """The places, among the children of an object, of values that are left out when they are not there."""
+    found, at = set(), 0
+    for entry in (entry for number, entry in _fields(struct) if number == _STRUCT_ENTRY):
+        places = [number for number, _ in _fields(entry) if number in _ENTRY_CHILDREN]
+        if _number(entry, _ENTRY_OPTIONAL):
+            found |= {at + place for place, number in enumerate(places) if number == _ENTRY_VALUE}
+        at += len(places)
+    return found
+
+
+def _packed(numbers: bytes) -> set[int]:
+    found, at = set(), 0
+    while at < len(numbers):
+        value, at = _varint(numbers, at)
+        found.add(value)
+    return found
 
 
 def _children(kind: int, value: bytes) -> Iterator[bytes]:

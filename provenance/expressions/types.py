@@ -1,6 +1,7 @@
 """The types a variable can be declared with, and how a JSON value becomes one of them."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -41,6 +42,17 @@ def typed(value: Any) -> Any:
     if kind is list or kind is tuple:
         return [typed(item) for item in value]
     return value
+
+
+def text_of_time(found: Any) -> str:
+    """Write an aware datetime as RFC 3339 in UTC, a timedelta as seconds: ``90s``, ``0.5s``."""
+    if isinstance(found, datetime):
+        text = found.isoformat()
+        return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
+    if isinstance(found, timedelta):
+        seconds = found.total_seconds()
+        return f"{int(seconds) if seconds.is_integer() else seconds}s"
+    raise ExpressionError(f"the result is a {type(found).__name__}, which JSON cannot hold")
 
 
 def _text(value: Any) -> Any:

@@ -83,7 +83,7 @@ class TestValue:
 
     def test_what_it_reads_and_whether_it_is_bounded(self) -> None:
         plain = compile_expression("steps.a.output.b + x.c", VARIABLES)
-        assert (plain.reads, plain.bounded) == ({"steps.a.output", "x"}, True)
+        assert (sorted(plain.reads), plain.bounded) == (["steps.a.output", "x"], True)
         assert not compile_expression("x.map(i, i)", VARIABLES).bounded
         assert plain == compile_expression("steps.a.output.b + x.c", VARIABLES | {"y": Type.INT})
 
