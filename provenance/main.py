@@ -20,6 +20,7 @@ from provenance.core.door import App, Door
 from provenance.core.egress import Egress
 from provenance.core.keyring import Keyring, load_master_key
 from provenance.core.limits import Limiter
+from provenance.core.objects import Objects
 from provenance.core.routing import Route, install_error_rendering
 from provenance.core.settings import Settings
 from provenance.core.transport import Proxies
@@ -95,7 +96,7 @@ def create_app(settings: Settings) -> Door:
     app.state.evaluator, app.state.runs, app.state.runs_of_workflows = evaluator, runs, RunsSeenByWorkflows()
     app.state.identity, app.state.authenticate, app.state.limiter = identity, authenticate, limiter
     app.state.egress, app.state.connections = egress, Connections(ledger, egress)
-    app.state.tombstones = tombstones
+    app.state.tombstones, app.state.objects = tombstones, Objects.of(settings)
     app.router.route_class = Route
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     app.state.routers = [operations.router, *feature_routers()]

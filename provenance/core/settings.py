@@ -135,6 +135,26 @@ class Settings(BaseSettings):
         ge=0,
         description="Free space of the data folder's disk under which writes are answered 503.",
     )
+    objects_url: str | None = Field(
+        default=None,
+        description="Where objects are kept: s3://bucket/folder, gs://bucket/folder, az://account/container/folder or "
+        "file:///folder. Unset: the folder objects of the data folder.",
+    )
+    objects_options: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description="What the object store is spoken to with (JSON object), such as aws_endpoint_url, aws_region, "
+        "aws_access_key_id and aws_secret_access_key; the rest is read from the usual variables (AWS_REGION …).",
+    )
+    objects_presigned: bool = Field(
+        default=True,
+        description="Send clients to an S3, Google or Azure store itself, by addresses it takes for 15 minutes. Off "
+        "where clients can't reach the store: then every byte goes through this server.",
+    )
+    max_object_bytes: int = Field(
+        default=100 * 1024 * 1024,
+        ge=1,
+        description="Largest object that a datastore takes; each one may set less for itself.",
+    )
     smtp_url: SecretStr | None = Field(
         default=None,
         description="Mail server, smtp://user:password@host:587 (STARTTLS where offered) or smtps://. "
