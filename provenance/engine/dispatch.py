@@ -5,25 +5,22 @@ import contextlib
 import os
 import socket
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import asyncpg
-import structlog
 
 from provenance.core.db import AWAY, asyncpg_dsn
 from provenance.core.ids import new_uuid
 from provenance.engine import queries
 from provenance.engine.lane import as_uuid, connect
-from provenance.engine.schemas import Claimed, OpenWait, RunKey, Standing, StepRow
-
-log: Any = structlog.get_logger("engine.dispatch")
+from provenance.engine.schemas import Claimed, OpenWait, Outlook, RunKey, Standing, StepRow
 
 SWEPT = 500
 
 
 class Dispatch:
-    """One worker's side of the run table, on a connection of its own. Not for several tasks at once.
+    """One worker's side of the run table, on connections of its own.
 
     Its methods raise what the driver raises when the database is away; `forget` then makes the next call reconnect.
     """
@@ -32,13 +29,20 @@ class Dispatch:
         """Take the database and how long a silent worker keeps its runs."""
         self.id: uuid.UUID = new_uuid()
         self.lease_seconds = lease_seconds
-        self._dsn = asyncpg_dsn(database_url)
-        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
-        self._one_at_a_time = asyncio.Lock()
+        self._line = _Line(database_url, "provenance dispatch")
+        self._pulse = _Line(database_url, "provenance pulse")
 
     async def beat(self) -> None:
-        """Say that this worker lives."""
-        await self._execute(queries.REGISTER, self.id, socket.gethostname(), os.getpid())
+        """Say that this worker lives: on a connection of its own, for a long statement must not look like death.
+
+        Raises TimeoutError after a third of the lease; whether it was heard is then not known.
+        """
+        try:
+            async with asyncio.timeout(max(0.25, self.lease_seconds / 3)):
+                await self._pulse.execute(queries.REGISTER, self.id, socket.gethostname(), os.getpid())
+        except AWAY:
+            await self._pulse.hang_up()
+            raise
 
     async def claim(self, at_most: int, kinds: Sequence[str]) -> list[Claimed]:
         """Own up to this many runs that are ready and need no other kinds than these."""
@@ -59,31 +63,35 @@ class Dispatch:
         rows = await self._fetch(queries.STANDING, *queries.keys(owned))
         return {as_uuid(row[0]): Standing(*row[1:]) for row in rows}
 
-    async def sweep(self) -> int:
-        """Queue what silent workers left and what is due; return how many runs became ready."""
-        ready = 0
-        ready += _count(await self._execute(queries.ORPHANS, self.lease_seconds, SWEPT))
-        ready += _count(await self._execute(queries.DUE, SWEPT))
-        ready += await self._promote()
+    async def outlook(self) -> Outlook:
+        """Return when the next timer is due and whether runs of limited workflows wait for their turn."""
+        [row] = await self._fetch(queries.OUTLOOK)
+        return Outlook(None if row[0] is None else float(row[0]), bool(row[1]))
+
+    async def take_over(self) -> int:
+        """Queue what silent workers left; return how many runs that were. Workers that left nothing are forgotten."""
+        ready = _count(await self._execute(queries.ORPHANS, self.lease_seconds, SWEPT))
         await self._execute(queries.GONE, self.lease_seconds * 10)
         return ready
 
-    async def _promote(self) -> int:
-        async with self._one_at_a_time:
-            connection = await self._connected()
-            async with connection.transaction():
-                if not await connection.fetchval(queries.PROMOTER):
-                    return 0
-                return _count(await connection.execute(queries.PROMOTE))
+    async def wake_due(self) -> int:
+        """Queue the runs whose timers are due; return how many."""
+        return _count(await self._execute(queries.DUE, SWEPT))
 
-    async def next_moment(self) -> float | None:
-        """Return in how many seconds a timer is due; None when there is none."""
-        [row] = await self._fetch(queries.NEXT)
-        return None if row[0] is None else float(row[0])
+    async def promote(self) -> int:
+        """Give free slots of limited workflows to the next in line; return how many runs became ready."""
+        async with self._line.taken() as connection, connection.transaction():
+            if not await connection.fetchval(queries.PROMOTER):
+                return 0
+            return _count(await connection.execute(queries.PROMOTE))
 
-    async def hand_back(self, held: Sequence[RunKey]) -> None:
-        """Queue runs of this worker's again, as they stand in the database."""
-        await self._execute(queries.HAND_BACK_SOME, self.id, *queries.keys(held))
+    async def hand_back_others(self, held: Sequence[RunKey]) -> int:
+        """Queue the runs that stand under this worker's name and that it does not hold; return how many.
+
+        A claim whose answer was lost leaves such runs, and so does a run that was given up. Each counts as a take-over.
+        Not to be called while a claim is under way.
+        """
+        return _count(await self._execute(queries.HAND_BACK_OTHERS, self.id, *queries.keys(held)))
 
     async def leave(self) -> None:
         """Hand every run back at once; another worker goes on with them."""
@@ -91,24 +99,43 @@ class Dispatch:
         await self._execute(queries.LEAVE, self.id)
 
     async def forget(self) -> None:
-        """Close the connection; the next call opens another."""
-        if self._connection is not None:
-            with contextlib.suppress(*AWAY):
-                await asyncio.wait_for(self._connection.close(), 1)
-            self._connection = None
+        """Close the connections; the next calls open others."""
+        await self._line.hang_up()
+        await self._pulse.hang_up()
 
     async def _fetch(self, statement: str, *arguments: Any) -> list[Any]:
-        async with self._one_at_a_time:
-            return await (await self._connected()).fetch(statement, *arguments)
+        async with self._line.taken() as connection:
+            return await connection.fetch(statement, *arguments)
 
     async def _execute(self, statement: str, *arguments: Any) -> str:
-        async with self._one_at_a_time:
-            return str(await (await self._connected()).execute(statement, *arguments))
+        return await self._line.execute(statement, *arguments)
 
-    async def _connected(self) -> "asyncpg.Connection[asyncpg.Record]":
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await connect(self._dsn, "provenance dispatch")
-        return self._connection
+
+class _Line:
+    """A connection that is opened when it is needed, for one statement at a time."""
+
+    def __init__(self, database_url: str, name: str) -> None:
+        self._dsn = asyncpg_dsn(database_url)
+        self._name = name
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def taken(self) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+        async with self._one_at_a_time:
+            if self._connection is None or self._connection.is_closed():
+                self._connection = await connect(self._dsn, self._name)
+            yield self._connection
+
+    async def execute(self, statement: str, *arguments: Any) -> str:
+        async with self.taken() as connection:
+            return str(await connection.execute(statement, *arguments))
+
+    async def hang_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(*AWAY):
+                await asyncio.wait_for(connection.close(), 1)
 
 
 def _count(tag: str) -> int:

@@ -15,7 +15,7 @@ import asyncpg
 import structlog
 
 from provenance.core.db import AWAY, LOST, SESSION_SETTINGS, DatabaseUnavailable, asyncpg_dsn, problem_of
-from provenance.core.errors import Invalid
+from provenance.core.errors import Invalid, Problem
 from provenance.engine import queries
 from provenance.engine.errors import EngineFull
 from provenance.engine.schemas import Checkpoint, RunKey
@@ -93,14 +93,11 @@ class CheckpointLane:
     async def _commit(self, group: list[Checkpoint]) -> None:
         try:
             applied = await self._apply(group, await self._sealed(group))
-        except _REFUSED as error:
-            await self._split(group, error)
-            return
         except Exception as error:
-            problem = problem_of(error)
-            if problem is None:
-                log.error("checkpoint_failed", exc_info=error)
-            self._settle(group, problem or error)
+            if problem := error if isinstance(error, Problem) else problem_of(error):
+                self._settle(group, problem)
+            else:
+                await self._split(group, error)
             return
         self._committed([each for each in group if each.key.run_id in applied])
         asyncio.get_running_loop().call_soon(self._tell, group, applied)
@@ -109,10 +106,11 @@ class CheckpointLane:
         return [await self._ledger.sealed(each.key.workspace_id, each.deeds) if each.deeds else [] for each in group]
 
     async def _split(self, group: list[Checkpoint], error: Exception) -> None:
-        """Find the run whose values the database refuses; the others of its group are not to suffer."""
+        """Find the run that can't be written, or whose values the database refuses; its group is not to suffer."""
         if len(group) == 1:
             log.error("checkpoint_refused", run=str(group[0].key.run_id), exc_info=error)
-            self._settle(group, Invalid("The database can't store a value of this run.", code="unstorable"))
+            refused = Invalid("The database can't store a value of this run.", code="unstorable")
+            self._settle(group, refused if isinstance(error, _REFUSED) else error)
             return
         half = len(group) // 2
         await self._commit(group[:half])

@@ -155,9 +155,9 @@ LEAVE = "DELETE FROM engine_workers WHERE id = $1"
 HAND_BACK = """
 UPDATE runs SET state = 'queued', owner = NULL, run_after = now() WHERE state = 'running' AND owner = $1
 """
-HAND_BACK_SOME = """
-UPDATE runs SET state = 'queued', owner = NULL, run_after = now()
- WHERE state = 'running' AND owner = $1 AND (workspace_id, id) IN (SELECT * FROM unnest($2::uuid[], $3::uuid[]))
+HAND_BACK_OTHERS = """
+UPDATE runs SET state = 'queued', owner = NULL, run_after = now(), takeovers = takeovers + 1
+ WHERE state = 'running' AND owner = $1 AND (workspace_id, id) NOT IN (SELECT * FROM unnest($2::uuid[], $3::uuid[]))
 """
 ORPHANS = """
 UPDATE runs SET state = 'queued', owner = NULL, run_after = now(), takeovers = takeovers + 1
@@ -186,11 +186,11 @@ UPDATE runs SET slot = 1, status = 'running', run_after = now()
          WHERE h.workspace_id = w.workspace_id AND h.workflow_id = w.workflow_id AND h.slot = 1 AND h.state <> 'ended'))
 """
 """Give free slots of limited workflows to the next in line. One at a time, under `PROMOTER`: two would count alike."""
-NEXT = """
+OUTLOOK = """
 SELECT extract(epoch FROM least(
     (SELECT min(run_after) FROM runs WHERE state = 'parked' AND run_after < 'infinity'),
     (SELECT min(run_after) FROM runs WHERE state = 'queued' AND slot IS DISTINCT FROM 0 AND run_after > now())
-) - now())::float8
+) - now())::float8, EXISTS (SELECT 1 FROM runs WHERE slot = 0 AND state <> 'ended')
 """
 
 

@@ -110,6 +110,13 @@ class Claimed(NamedTuple):
     started_at: int
 
 
+class Outlook(NamedTuple):
+    """What lies ahead: in how many seconds a timer is due (None: no timer), and whether runs wait for a slot."""
+
+    seconds: float | None
+    limited: bool
+
+
 class Standing(NamedTuple):
     """Where the row of a run stands now."""
 

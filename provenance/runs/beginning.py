@@ -72,6 +72,12 @@ class Beginner(Hosting):
         if not drive.begun.done():
             _answer(drive.begun, None, outcome)
 
+    def crashed(self, drive: Any, error: Exception) -> None:
+        """Nothing of the run was stored: whoever began it gets the mistake."""
+        drive.dead = True
+        if not drive.begun.done():
+            drive.begun.set_exception(error)
+
 
 def queued(new: NewRun, deeds: list[Deed]) -> Checkpoint:
     """Return the checkpoint that puts a run into the queue as it is."""

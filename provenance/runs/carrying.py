@@ -11,13 +11,14 @@ from provenance.core.db import AWAY
 from provenance.core.errors import Unavailable
 from provenance.engine.dispatch import Dispatch
 from provenance.engine.running import CHANNEL
-from provenance.engine.schemas import Checkpoint, Claimed, OpenWait, RunKey, State, Status, StepRow
+from provenance.engine.schemas import Checkpoint, Claimed, OpenWait, Outlook, RunKey, State, Status, StepRow
 from provenance.ledger.feed.hints import Hints
 from provenance.runs import telling
 from provenance.runs.doers import BASE_KINDS
 from provenance.runs.drive import Drive
 from provenance.runs.hosting import Hosting
 from provenance.runs.interpreting import Failed, Verdict
+from provenance.runs.lease import Lease
 from provenance.runs.library import Library
 from provenance.runs.running import facts_of
 
@@ -42,14 +43,18 @@ class Carrier(Hosting):
         self._slots = slots
         self._drives: dict[RunKey, Drive] = {}
         self._deadlines: dict[RunKey, float] = {}
+        self._lease = Lease(dispatch)
         self._ring = asyncio.Event()
-        self._beaten = float("-inf")
+        self._looked = float("-inf")
+        self._strays = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Carry runs on until ``stop`` is set; then hand back what is in hand."""
         hints = Hints(self.engine.ledger.db.url, lambda _: self._ring.set(), self._ring.set, CHANNEL)
         unwatch = self.engine.watch(lambda _: self._ring.set())
-        beside = [asyncio.create_task(work) for work in (hints.run(), self._keep_beating(), self._keep_ticking())]
+        beside = [
+            asyncio.create_task(work) for work in (hints.run(), self._lease.keep(self._lose_all), self._keep_ticking())
+        ]
         try:
             while not stop.is_set():
                 await self._survive(stop)
@@ -68,30 +73,58 @@ class Carrier(Hosting):
         """Look whose the run is."""
         self.aside(self._settle_doubt(drive, wait=isinstance(outcome, BaseException)))
 
+    def crashed(self, drive: Any, error: Exception) -> None:
+        """Give the run back; each time counts as a take-over, so that one that always crashes ends as poison."""
+        log.error("run_crashed", run=str(drive.facts.key.run_id), exc_info=error)
+        self._give_back(drive)
+
     # Claiming
 
     async def _survive(self, stop: asyncio.Event) -> None:
-        """Do one round; a failure is logged, for the worker outlives its database."""
+        """Do one round; a failure is logged, for the worker outlives its database.
+
+        Whatever failed may have left runs under this worker's name that it does not hold: they are looked for.
+        """
         try:
             self._ring.clear()
-            if self._beaten == float("-inf"):
-                await self._beat()
-            await self._dispatch.sweep()
+            await self._lease.begin()
+            await self._look_after_others()
+            outlook = await self._dispatch.outlook()
+            await self._make_ready(outlook)
             if not await self._claim():
-                moment = await self._dispatch.next_moment()
-                await self._pause(stop, POLL_SECONDS if moment is None else min(POLL_SECONDS, max(0.001, moment)))
+                await self._pause(stop, POLL_SECONDS if outlook.seconds is None else outlook.seconds)
         except _AWAY as error:
+            self._strays = True
             log.warning("database_away", error=type(error).__name__, retry_seconds=AWAY_SECONDS)
             await self._dispatch.forget()
             await asyncio.sleep(AWAY_SECONDS)
         except Exception:
+            self._strays = True
             log.exception("claiming_failed")
             await asyncio.sleep(AWAY_SECONDS)
+
+    async def _look_after_others(self) -> None:
+        """Queue the runs of silent workers, and those that stand under this worker's name by mistake."""
+        now = asyncio.get_running_loop().time()
+        due = now - self._looked >= self._dispatch.lease_seconds / 4
+        if due or self._strays:
+            self._strays = False
+            if strays := await self._dispatch.hand_back_others(list(self._drives)):
+                log.warning("runs_handed_back", runs=strays)
+        if due:
+            self._looked = now
+            await self._dispatch.take_over()
+
+    async def _make_ready(self, outlook: Outlook) -> None:
+        if outlook.seconds is not None and outlook.seconds <= 0:
+            await self._dispatch.wake_due()
+        if outlook.limited:
+            await self._dispatch.promote()
 
     async def _claim(self) -> bool:
         """Take what is ready; tell whether there may be more."""
         free = min(self._slots - len(self._drives), CLAIMED_AT_ONCE)
-        if free <= 0 or not self._in_time:
+        if free <= 0 or not self._lease.in_time:
             return False
         claimed = await self._dispatch.claim(free, [*BASE_KINDS, *self.doers.kinds])
         if claimed:
@@ -101,19 +134,28 @@ class Carrier(Hosting):
     async def _take(self, claimed: list[Claimed]) -> None:
         steps, waits = await self._dispatch.stored([RunKey(row.workspace_id, row.id) for row in claimed])
         steps_of, waits_of = _by_run(steps), _by_run(waits)
-        now = asyncio.get_running_loop().time()
         for row in claimed:
-            drive = await self._drive(row)
-            if drive is None:
+            try:
+                await self._take_one(row, steps_of.get(row.id, []), waits_of.get(row.id, []))
+            except _AWAY:
+                raise
+            except Exception as error:  # the others of its group are not to suffer
+                log.error("run_untakable", run=str(row.id), exc_info=error)
                 self._give_up(row)
-                continue
-            drive.load(steps_of.get(row.id, []), waits_of.get(row.id, []))
-            self._drives[drive.facts.key] = drive
-            self._deadlines[drive.facts.key] = now + row.left
-            if row.takeovers or drive.has_open_waits:
-                why = "takeover" if row.takeovers else "woken"
-                drive.out.deeds.append(telling.resumed(drive.facts, row.epoch, why))
-            self._set_going(drive, row)
+
+    async def _take_one(self, row: Claimed, steps: list[StepRow], waits: list[OpenWait]) -> None:
+        drive = await self._drive(row)
+        if drive is None:
+            log.error("version_unreadable", run=str(row.id), workflow=str(row.workflow_id), version=row.version)
+            self._give_up(row)
+            return
+        drive.load(steps, waits)
+        self._drives[drive.facts.key] = drive
+        self._deadlines[drive.facts.key] = asyncio.get_running_loop().time() + row.left
+        if row.takeovers or drive.has_open_waits:
+            why = "takeover" if row.takeovers else "woken"
+            drive.out.deeds.append(telling.resumed(drive.facts, row.epoch, why))
+        self._set_going(drive, row)
 
     async def _drive(self, row: Claimed) -> Drive | None:
         plan = await self._library.plan(row.workspace_id, row.workflow_id, row.version)
@@ -122,12 +164,11 @@ class Carrier(Hosting):
         return Drive(self, facts_of(row), plan, epoch=row.epoch, seq=row.seq, signal=row.signal)
 
     def _give_up(self, row: Claimed) -> None:
-        """End a run whose version can't be read: nothing of it can be carried on."""
-        facts = facts_of(row)
-        log.error("version_unreadable", run=str(row.id), workflow=str(row.workflow_id), version=row.version)
-        error = Failed("version_unreadable", "The version that this run is of can't be read.").error()
-        checkpoint = Checkpoint(facts.key, row.epoch, row.seq, row.signal, State.ENDED, Status.FAILED)
-        telling.end_run(facts, checkpoint, Verdict("failed", error=error))
+        """End a run that can't be read, itself or its version: nothing of it can be carried on."""
+        error = Failed("version_unreadable", "The run, or the version that it is of, can't be read.").error()
+        key = RunKey(row.workspace_id, row.id)
+        checkpoint = Checkpoint(key, row.epoch, row.seq, row.signal, State.ENDED, Status.FAILED)
+        telling.end_run(checkpoint, Verdict("failed", error=error), row.started_at, row.parent_token)
         self.engine.submit(checkpoint)
 
     def _set_going(self, drive: Drive, row: Claimed) -> None:
@@ -141,31 +182,12 @@ class Carrier(Hosting):
 
     async def _pause(self, stop: asyncio.Event, seconds: float) -> None:
         waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._ring.wait())]
+        seconds = min(POLL_SECONDS, self._dispatch.lease_seconds / 4, max(0.001, seconds))
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
 
-    # The lease
-
-    @property
-    def _in_time(self) -> bool:
-        """Whether this worker may believe that its runs are its own."""
-        return asyncio.get_running_loop().time() - self._beaten < self._dispatch.lease_seconds / 2
-
-    async def _beat(self) -> None:
-        began = asyncio.get_running_loop().time()
-        await self._dispatch.beat()
-        self._beaten = began
-
-    async def _keep_beating(self) -> None:
-        while True:
-            with contextlib.suppress(*_AWAY):
-                await self._beat()
-            if self._drives and not self._in_time:
-                log.warning("lease_lost", runs=len(self._drives))
-                for drive in list(self._drives.values()):
-                    self._lose(drive)
-            await asyncio.sleep(self._dispatch.lease_seconds / 6)
+    # Runs that stay
 
     async def _keep_ticking(self) -> None:
         while True:
@@ -183,8 +205,8 @@ class Carrier(Hosting):
         for key, drive in list(self._drives.items()):
             if self._deadlines[key] <= now:
                 drive.time_out("The run took longer than it may, not counting the time it waited for people.")
-            elif drive.next_due is not None and drive.next_due <= now:
-                drive.advance()
+            elif drive.idle or (drive.next_due is not None and drive.next_due <= now):
+                drive.advance()  # an idle one is in doubt: what it asks again is fenced if it was answered
         held = list(self._drives.items())
         standing = await self._dispatch.standing([key for key, _ in held]) if held else {}
         for key, drive in held:
@@ -208,14 +230,16 @@ class Carrier(Hosting):
                 row = (await self._dispatch.standing([key])).get(key.run_id)
                 if row is None or row.epoch != drive.epoch or row.state != State.RUNNING:
                     self._lose(drive)
-                elif row.seq != drive.seq:
-                    self._forget_and_claim_again(drive)
+                elif row.seq != drive.seq:  # a commit whose answer was lost: what is in memory is behind
+                    self._give_back(drive)
                 else:
                     await self._look_again(drive, row.signal)
                 return
             except _AWAY:
                 await self._dispatch.forget()
                 wait = True
+            except Exception as error:
+                self.crashed(drive, error)
 
     async def _look_again(self, drive: Drive, signal: int) -> None:
         _, waits = await self._dispatch.stored([drive.facts.key])
@@ -223,14 +247,22 @@ class Carrier(Hosting):
         drive.look(waits)
         drive.advance()
 
-    def _forget_and_claim_again(self, drive: Drive) -> None:
-        """A commit whose answer was lost did happen: what is in memory is behind, so it is built anew."""
-        self._lose(drive)
-        self.aside(self._dispatch.hand_back([drive.facts.key]))
-
     def _lose(self, drive: Drive) -> None:
         self._forget(drive)
         drive.abandon()
+
+    def _lose_all(self) -> None:
+        """Stop every run: this worker was not heard for so long that others may have taken them."""
+        if self._drives:
+            log.warning("lease_lost", runs=len(self._drives))
+        for drive in list(self._drives.values()):
+            self._give_back(drive)
+
+    def _give_back(self, drive: Drive) -> None:
+        """Forget a run that may still stand under this worker's name; the next round queues it if it does."""
+        self._lose(drive)
+        self._strays = True
+        self._ring.set()
 
     def _forget(self, drive: Drive) -> None:
         if self._drives.get(drive.facts.key) is drive:

@@ -87,5 +87,8 @@ class Host(Protocol):
     def turned_away(self, drive: Any, outcome: "bool | BaseException") -> None:
         """Find out whether the run is still this process's: its checkpoint was not applied, or nobody knows."""
 
+    def crashed(self, drive: Any, error: Exception) -> None:
+        """Give the run up in this process: it can't be interpreted here, for a reason of the platform's own."""
+
     def late(self, drive: Any, activity: Activity, result: Result) -> None:
         """Record an outcome that came when the run was not this process's any more."""

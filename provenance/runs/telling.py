@@ -90,12 +90,13 @@ def question(activity: Activity, result: Failed) -> dict[str, Any]:
     }
 
 
-def end_run(facts: Facts, checkpoint: Checkpoint, verdict: Verdict) -> None:
+def end_run(checkpoint: Checkpoint, verdict: Verdict, started_at: int, parent_token: str | None) -> None:
     """Put the end of a run into its last checkpoint: output or error, its entry, the wait of its parent."""
+    run_id = checkpoint.key.run_id
     checkpoint.ended_at = now_ns()
     data: dict[str, Any] = {
-        "runId": wire_id(facts.key.run_id),
-        "durationMs": (checkpoint.ended_at - facts.started_at) // 1_000_000,
+        "runId": wire_id(run_id),
+        "durationMs": (checkpoint.ended_at - started_at) // 1_000_000,
     }
     if verdict.error is None:
         checkpoint.output = to_text(verdict.output)
@@ -104,7 +105,7 @@ def end_run(facts: Facts, checkpoint: Checkpoint, verdict: Verdict) -> None:
         checkpoint.error = to_text(verdict.error)
         data["error"] = verdict.error["code"]
         data["errorDigest"] = digest_of(checkpoint.error)
-    checkpoint.deeds.append(by_system(run_fact(_EVENTS[verdict.status], facts.key.run_id, data)))
-    if facts.parent_token is not None:
-        told = {"runId": wire_id(facts.key.run_id), "status": verdict.status}
-        checkpoint.resolves = (facts.parent_token, to_text({**told, "output": verdict.output, "error": verdict.error}))
+    checkpoint.deeds.append(by_system(run_fact(_EVENTS[verdict.status], run_id, data)))
+    if parent_token is not None:
+        told = {"runId": wire_id(run_id), "status": verdict.status}
+        checkpoint.resolves = (parent_token, to_text({**told, "output": verdict.output, "error": verdict.error}))

@@ -85,9 +85,10 @@ OF_ITS_OWN = {
     },
     "engine": {"dispatch", "lane", "running", "tokens"},
     "runs": {
-        "activity", "beginning", "calls", "carrying", "drive", "entering", "events", "gates", "hosting", "intake",
+        "activity", "beginning", "calls", "carrying", "entering", "events", "gates", "hosting", "intake", "lease",
         "library", "loops", "of_workflows", "outbox", "rendering", "running", "runtime", "shelf", "starting", "telling",
     },
+    "runs/drive": {"checkpoints", "drive", "memory", "outcomes", "starts", "takeover", "waits", "work"},
     "runs/doers": {"child", "contract", "http", "inline"},
     "runs/interpreting": {"course", "results", "scope"},
     "workflows/evaluation": set[str](),

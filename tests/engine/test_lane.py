@@ -96,7 +96,7 @@ class TestFence:
         row = await claim(silent, key)
         await asyncio.sleep(0.1)
         await other.beat()
-        await other.sweep()
+        await other.take_over()
         again = await claim(other, key)
         assert (again.epoch, again.takeovers) == (row.epoch + 1, 1)
         assert not await bench.commit(Checkpoint(key, row.epoch, row.seq, 0, State.ENDED, Status.FAILED))
@@ -148,10 +148,9 @@ class TestWaits:
     async def test_a_timer_wakes_the_run(self, bench: Bench) -> None:
         dispatch = bench.dispatch()
         key = await bench.begin(State.PARKED, after=0.05)
-        moment = await dispatch.next_moment()
-        assert moment is not None
+        assert (await dispatch.outlook()).seconds is not None
         await asyncio.sleep(0.06)
-        await dispatch.sweep()
+        await dispatch.wake_due()
         assert (await bench.row(key))["state"] == "queued"
         await dispatch.forget()
 
@@ -165,12 +164,12 @@ class TestSlots:
         keys = [await bench.begin(most=2) for _ in range(4)]
         dispatch, other = bench.dispatch(), bench.dispatch()
         await dispatch.beat()
-        await asyncio.gather(dispatch.sweep(), other.sweep())
-        await dispatch.sweep()
+        await asyncio.gather(dispatch.promote(), other.promote())
+        await dispatch.promote()
         assert [(await bench.row(key))["slot"] for key in keys] == [1, 1, 0, 0]
         row = await claim(dispatch, keys[0])
         assert await bench.commit(Checkpoint(keys[0], row.epoch, row.seq, 0, State.ENDED, Status.COMPLETED))
-        await dispatch.sweep()
+        await dispatch.promote()
         assert [(await bench.row(key))["slot"] for key in keys] == [1, 1, 1, 0]
         for each in (dispatch, other):
             await each.leave()

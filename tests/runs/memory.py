@@ -109,6 +109,9 @@ class Process:
     def turned_away(self, drive: Drive, outcome: Any) -> None:
         raise AssertionError(outcome)
 
+    def crashed(self, drive: Drive, error: Exception) -> None:
+        raise AssertionError from error
+
     def late(self, drive: Drive, activity: Any, result: Any) -> None:
         return
 

@@ -6,7 +6,8 @@ from typing import Any
 from provenance.core import ids
 from provenance.engine import service as engine
 from provenance.engine.tokens import wait_token
-from tests.runs.conftest import World, definition, transform
+from tests.runs.conftest import World
+from tests.runs.published import definition, transform
 from tests.runs.target import Target
 
 

@@ -1,10 +1,7 @@
-"""Workers that are killed, and stopped past their lease, while hundreds of runs go: none lost, nothing twice."""
+"""Workers that are killed, and stopped past their lease, while runs go: none lost, nothing twice."""
 
 import asyncio
-import json
 import random
-import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,82 +11,35 @@ import pytest
 from sqlalchemy import text
 
 from provenance.core import ids
-from tests.runs.conftest import World, definition, transform
+from tests.runs.conftest import World
+from tests.runs.crew import Crew
+from tests.runs.published import definition, transform
 from tests.runs.target import Target
 from tests.runs.test_carrying import action, data, decide
 
-RUNS = 80
-LEASE = 1.2
-ROOT = Path(__file__).resolve().parents[2]
-
-
-class Crew:
-    """Workers in processes of their own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.processes: list[asyncio.subprocess.Process] = []
-
-    async def hire(self) -> None:
-        self.processes.append(
-            await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tests.runs.worker_process",
-                str(self.folder),
-                cwd=ROOT,
-                stdout=asyncio.subprocess.PIPE,
-            )
-        )
-
-    async def at_work(self) -> None:
-        for process in self.processes:
-            assert process.stdout is not None
-            async with asyncio.timeout(20):
-                assert await process.stdout.readline() == b"working\n"
-
-    async def lose(self, at: int, number: signal.Signals) -> None:
-        process = self.processes[at]
-        process.send_signal(number)
-        if number is signal.SIGKILL:
-            self.processes.remove(process)
-            await process.wait()
-
-    async def end(self) -> None:
-        for process in self.processes:
-            if process.returncode is None:
-                process.send_signal(signal.SIGCONT)
-                process.kill()
-                await process.wait()
+RUNS = 30
+LEASE = 1.0
 
 
 @pytest.fixture
 async def crew(world: World, tmp_path: Path) -> AsyncIterator[Crew]:
     """A crew that is to be hired after the workflows are published."""
-    found = Crew(tmp_path)
+    found = Crew(tmp_path, LEASE)
     yield found
     await found.end()
 
 
-def publish(world: World, folder: Path, **documents: dict[str, Any]) -> dict[str, Any]:
-    """Publish for this process and for those of the crew."""
-    names = {name: world.published.publish(document) for name, document in documents.items()}
-    workflows = {str(names[name]): document for name, document in documents.items()}
-    settings = world.app.ledger.settings
-    given = {"url": settings.database_url, "data": str(settings.data_dir), "lease": LEASE, "workflows": workflows}
-    (folder / "settings.json").write_text(json.dumps(given))
-    return names
-
-
-async def events_of(world: World, run_id: str) -> Counter[str]:
-    """Count what the ledger holds of a run, by action."""
-    uow = ids.decode("run", run_id)
-    sql = """SELECT c.mnemonic FROM interactions i
+async def acts_of(world: World, run_ids: list[str]) -> dict[str, Counter[str]]:
+    """Count what the ledger holds of each run, by action."""
+    names = {ids.decode("run", run_id): run_id for run_id in run_ids}
+    sql = """SELECT i.uow_id, c.mnemonic FROM interactions i
                JOIN catalogue c ON c.workspace_id = i.workspace_id AND c.id = i.action_id
-              WHERE i.workspace_id = :workspace AND i.uow_id = :uow"""
+              WHERE i.workspace_id = :workspace AND i.uow_id = ANY(:uows)"""
+    found = {run_id: Counter[str]() for run_id in run_ids}
     async with world.app.ledger.db.housekeeping(world.workspace_id) as tx:
-        rows = await tx.execute(text(sql), {"workspace": world.workspace_id, "uow": uow})
-        return Counter(row[0] for row in rows)
+        for row in await tx.execute(text(sql), {"workspace": world.workspace_id, "uows": list(names)}):
+            found[names[row[0]]][row[1]] += 1
+    return found
 
 
 def whole(target: Target) -> dict[str, Any]:
@@ -109,30 +59,26 @@ class TestLostWorkers:
     async def test_every_run_ends_right_and_every_effect_happens_once(
         self, world: World, crew: Crew, target: Target
     ) -> None:
-        names = publish(world, crew.folder, whole=whole(target))
+        names = crew.publish(world, whole=whole(target))
         odds = random.Random(7)
-        for _ in range(2):
+        for _ in range(3):
             await crew.hire()
         await crew.at_work()
         run_ids = [await world.start(names["whole"], {"n": n}) for n in range(RUNS)]
         people = asyncio.create_task(approve_all(world, run_ids))
-        for at in range(5):
-            await asyncio.sleep(odds.uniform(0.2, 0.6))
-            if at == 2:
-                await crew.lose(0, signal.SIGSTOP)
-                await asyncio.sleep(LEASE * 1.5)
-                crew.processes[0].send_signal(signal.SIGCONT)
+        for at in range(3):
+            await asyncio.sleep(odds.uniform(0.1, 0.3))
+            if at == 1:
+                await crew.pause(0, LEASE * 1.5)
             else:
-                await crew.lose(odds.randrange(len(crew.processes)), signal.SIGKILL)
-                await crew.hire()
-        await asyncio.wait_for(people, 40)
-        for n, run_id in enumerate(run_ids):
-            run = await world.until(run_id, seconds=30)
-            assert (run.status, run.output) == ("completed", n), run
-            steps = await world.steps(run_id)
-            assert {each.status for each in steps.values()} == {"succeeded"}
-            events = await events_of(world, run_id)
-            assert (events["STARTED"], events["COMPLETED"], events["STEP_COMPLETED"]) == (1, 1, 10)
+                await crew.kill(odds.randrange(len(crew.processes)))
+        async with asyncio.timeout(40):
+            await people
+            for n, run_id in enumerate(run_ids):
+                run = await world.until(run_id)
+                assert (run.status, run.output, run.step_counts) == ("completed", n, {"succeeded": 8}), run
+        for acts in (await acts_of(world, run_ids)).values():
+            assert (acts["STARTED"], acts["COMPLETED"], acts["STEP_COMPLETED"]) == (1, 1, 10)
         assert set(target.done.values()) == {1}
         assert len(target.done) == 3 * RUNS
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from provenance.runs.activity import from_text
 from provenance.workflows.compiling import check
-from tests.runs.conftest import definition
 from tests.runs.memory import Script, carry, outputs
+from tests.runs.published import definition
 
 CASES = ("left", "right")
 Document = dict[str, Any]

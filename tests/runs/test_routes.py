@@ -11,7 +11,7 @@ from provenance.core.settings import Settings
 from provenance.ledger.service import Ledger
 from provenance.runs import tasks
 from tests.conftest import MakeTenant, Running, Tenant
-from tests.runs.conftest import definition, transform
+from tests.runs.published import definition, transform
 
 Publish = Callable[..., Awaitable[str]]
 PLUS = definition(transform("plus", {"n": "{{ input.n + 1 }}"}))

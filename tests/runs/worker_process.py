@@ -5,6 +5,7 @@ The folder holds what it needs: `settings.json` and the definitions that are pub
 
 import asyncio
 import json
+import os
 import sys
 import uuid
 from pathlib import Path
@@ -17,7 +18,7 @@ from provenance.ledger.service import Ledger
 from provenance.runs.library import Live
 from provenance.runs.runtime import Working
 from provenance.workflows.compiling import compile_definition
-from tests.runs.conftest import Published
+from tests.runs.published import Published
 
 
 async def main(folder: Path) -> None:
@@ -31,7 +32,7 @@ async def main(folder: Path) -> None:
     ledger.use(Keyring(await load_master_key(settings.data_dir, ledger.db), ledger.db))
     ledger.wakeups.start()
     egress = Egress(["127.0.0.1"])
-    print("working", flush=True)
+    (folder / f"working-{os.getpid()}").touch()
     options = {"slots": 32, "lease_seconds": given["lease"]}
     await Working(ledger, published, egress, evaluate=Evaluator().value, **options).run(asyncio.Event())
 
