@@ -305,8 +305,14 @@ class TestStatus:
 
 class TestFollowing:
     async def test_the_map_is_the_one_that_is_rebuilt_from_the_entries(
-        self, client: httpx.AsyncClient, app: Running, workspace: Tenant, tmp_path: Path
+        self,
+        client: httpx.AsyncClient,
+        app: Running,
+        workspace: Tenant,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        monkeypatch.setattr(following, "PLACES_AT_ONCE", 150)
         pair, size = Pair(app, tmp_path, workspace, step_rows=400), 0
         for more in (3, 700, 1, 1_300):
             await post(client, more, first=size)

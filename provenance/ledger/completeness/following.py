@@ -24,11 +24,13 @@ from provenance.ledger.completeness.schemas import LogNow, MapState
 from provenance.ledger.log.integrating import incident
 from provenance.ledger.service import Fact, Ledger, record
 from provenance.proof.completeness_map import LETTERS, VALUE_BYTES, MapHead, place_of
-from provenance.proof.completeness_tiles import MapDamaged, grow, tiles_above
+from provenance.proof.completeness_tiles import MapDamaged, Placed, grow, tiles_above
 from provenance.proof.notes import sign
 
-STEP_ROWS = 8_192
-"""Most rows of one transaction. Their buckets, if each stands in another one, are some sixty megabytes."""
+STEP_ROWS = 65_536
+"""Most rows of one transaction: the more that wait, the more of them share the rewriting of a bucket."""
+PLACES_AT_ONCE = 8_192
+"""Most keys that are taken in at a time. Their buckets, if each stands in another one, are some twenty megabytes."""
 HOUR = 3_600 * NANOS
 _ROW_BYTES = 3 * VALUE_BYTES + 1
 _RESOURCE, _USER, _UNIT = LETTERS["r"], LETTERS["u"], LETTERS["uow"]
@@ -102,13 +104,17 @@ class Follower:
 
     async def _take_in(self, tx: WriteTx, state: MapState, rows: bytes) -> bytes:
         """Extend the buckets that these rows touch; the map's new root."""
-        added, places = await asyncio.to_thread(_added, rows, state.size)
-        buckets = await queries.buckets_around(tx, places)
-        tiles = await queries.tiles(tx, {prefix for bucket in buckets for prefix in tiles_above(bucket.prefix)})
-        # In a thread: a second of hashing must not hold up what else the worker does.
-        grown = await asyncio.to_thread(grow, state.root, buckets, tiles, added)
-        await queries.keep(tx, grown)
-        return grown.root
+        added, placed = await asyncio.to_thread(_added, rows, state.size)
+        root = state.root
+        for start in range(0, len(placed), PLACES_AT_ONCE):
+            part = placed[start : start + PLACES_AT_ONCE]
+            buckets = await queries.buckets_around(tx, [place for place, _ in part])
+            tiles = await queries.tiles(tx, {prefix for bucket in buckets for prefix in tiles_above(bucket.prefix)})
+            # In a thread: hashing must not hold up what else the worker does.
+            grown = await asyncio.to_thread(grow, root, buckets, tiles, {key: added[key] for _, key in part})
+            await queries.keep(tx, grown)
+            root = grown.root
+        return root
 
     async def _log(self, tx: WriteTx, state: MapState) -> None:
         """Record the root each hour, if anything but the record of the last one came in since."""
@@ -147,12 +153,12 @@ def _signed(state: MapState, now: LogNow, head: HeadFound, keys: WorkspaceKeys, 
     return state._replace(note=note, checkpoint=head.note, verifier_key=str(signer.verifier), signed_at=at)
 
 
-def _added(rows: bytes, first: int) -> tuple[Mapping[bytes, Sequence[int]], list[bytes]]:
-    """The leaves of each key in these rows, and the places of the keys, sorted."""
+def _added(rows: bytes, first: int) -> tuple[Mapping[bytes, Sequence[int]], list[Placed]]:
+    """The leaves of each key in these rows, and the keys with their places, sorted by place."""
     added: defaultdict[bytes, list[int]] = defaultdict(list)
     for index, at in enumerate(range(0, len(rows), _ROW_BYTES), first):
         added[_RESOURCE + rows[at : at + 16]].append(index)
         added[_UNIT + rows[at + 16 : at + 32]].append(index)
         if rows[at + 32]:
             added[_USER + rows[at + 33 : at + 49]].append(index)
-    return added, sorted(map(place_of, added))
+    return added, sorted((place_of(key), key) for key in added)

@@ -107,7 +107,11 @@ class HeadFound(NamedTuple):
 
 
 async def claim(tx: WriteTx) -> tuple[MapState, LogNow] | None:
-    """Lock the map's state row and read the log's; None when another holds it, or there is none."""
+    """Lock the map's state row and read the log's; None when another holds it, or there is none.
+
+    The transaction may be idle for longer than others: it hashes between its statements, on a busy machine slowly.
+    """
+    await tx.driver_sql("SET LOCAL idle_in_transaction_session_timeout = '60s'")
     row: Any = (await tx.driver_sql(_CLAIM, (tx.workspace_id,))).first()
     return None if row is None else _states(row)
 
