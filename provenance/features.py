@@ -60,6 +60,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
         "provenance.runs.routes",
     ),
     "/runs": ("provenance.runs.routes",),
+    "/webhooks": ("provenance.runs.webhooks.routes",),
     "/templates": ("provenance.workflows.templates.routes",),
     "/expressions": ("provenance.workflows.evaluation.routes",),
     "/docs/workflow-definition.schema.json": ("provenance.workflows.definition_routes",),
@@ -107,6 +108,7 @@ TABLES = (
     "provenance.notifications.digest.tables",
     "provenance.connections.tables",
     "provenance.engine.tables",
+    "provenance.runs.webhooks.tables",
 )
 
 TASKS = ("provenance.ledger.fields.tasks", "provenance.evidence.tasks", "provenance.notifications.tasks")

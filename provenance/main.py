@@ -37,6 +37,8 @@ from provenance.openapi import document
 from provenance.runs.of_workflows import RunsSeenByWorkflows
 from provenance.runs.runtime import Runs
 from provenance.runs.shelf import WorkflowShelf
+from provenance.runs.webhooks.service import BODY_LIMIT as WEBHOOK_BODY_LIMIT
+from provenance.runs.webhooks.service import Webhooks
 from provenance.workflows.definition import BODY_LIMIT as DEFINITION_BODY_LIMIT
 
 log: Any = structlog.get_logger("main")
@@ -55,6 +57,7 @@ def create_app(settings: Settings) -> Door:
     denials = Denials(ledger.db)
     evaluator = Evaluator()
     runs = Runs(ledger, WorkflowShelf(ledger.db), slots=settings.serve_slots, evaluate=evaluator.value)
+    webhooks = Webhooks(ledger, runs)
     limiter = Limiter(ledger.db, per_minute=settings.rate_limit_per_minute, burst=settings.rate_limit_burst)
     egress = Egress(settings.egress_allow)
 
@@ -70,9 +73,11 @@ def create_app(settings: Settings) -> Door:
         denials.start()
         ledger.start(keyring)
         runs.start()
+        webhooks.start()
         _settle_memory()
         log.info("serving", seconds=round(time.monotonic() - started, 3), first_start=app.state.first is not None)
         yield
+        await webhooks.stop()
         await runs.stop()
         await evaluator.close()
         await denials.stop()
@@ -94,6 +99,7 @@ def create_app(settings: Settings) -> Door:
     )
     app.state.settings, app.state.ledger, app.state.db = settings, ledger, ledger.db
     app.state.evaluator, app.state.runs, app.state.runs_of_workflows = evaluator, runs, RunsSeenByWorkflows()
+    app.state.webhooks = webhooks
     app.state.identity, app.state.authenticate, app.state.limiter = identity, authenticate, limiter
     app.state.egress, app.state.connections = egress, Connections(ledger, egress)
     app.state.tombstones, app.state.objects = tombstones, Objects.of(settings)
@@ -108,7 +114,8 @@ def create_app(settings: Settings) -> Door:
         hot=hot.handlers(ledger, authenticate) if settings.hot_dispatch else {},
         express=hot.express_handlers(ledger, authenticate.remembered) if settings.hot_dispatch else {},
         body_limits={"/api/interactions/batch": BATCH_BODY_LIMIT, "/witness/add-checkpoint": WITNESS_BODY_LIMIT}
-        | dict.fromkeys(("/workflows", "/workflows/"), DEFINITION_BODY_LIMIT),
+        | dict.fromkeys(("/workflows", "/workflows/"), DEFINITION_BODY_LIMIT)
+        | {"/webhooks/": WEBHOOK_BODY_LIMIT},
         around=_cors(settings.cors_origins) if settings.cors_origins else None,
         denied=denials.note,
         proxies=Proxies(settings.trusted_proxies),

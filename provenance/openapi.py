@@ -156,6 +156,12 @@ def _build(app: FastAPI) -> dict[str, Any]:
         "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From POST /auth/login."},
         "queueToken": {"type": "http", "scheme": "bearer", "description": "From GET /platform/queue/config."},
+        "signature": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-ProvenanceOne-Signature",
+            "description": "HMAC-SHA256 of the raw body in hexadecimal; a webhook's preset may name other headers.",
+        },
     }
     for route in declared_routes(app):
         if route.include_in_schema:

@@ -1,4 +1,4 @@
-"""What the worker throws away when its time is over: answers kept for repeats, buckets that are full again."""
+"""What the worker throws away when its time is over: what is kept to tell repeats, buckets that are full again."""
 
 import asyncio
 import contextlib
@@ -9,6 +9,7 @@ import structlog
 from provenance.core.idempotency import forget_old
 from provenance.core.limits import forget_full
 from provenance.ledger.service import Ledger
+from provenance.runs.webhooks.service import forget_old as forget_old_deliveries
 
 PAUSE_SECONDS = 300.0
 
@@ -20,6 +21,8 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             while await forget_old(ledger.db):
+                pass
+            while await forget_old_deliveries(ledger.db):
                 pass
             await forget_full(ledger.db)
         except Exception as error:

@@ -74,7 +74,7 @@ def _credential(row: Columns) -> Credential:
         return Credential(kind="api_key", key_id=row.recorded_by)
     if row.actor_kind == "person":
         return Credential(kind="jwt")
-    return Credential(kind="hmac" if row.actor_kind == "queue" else "internal")
+    return Credential(kind="hmac" if row.actor_kind in ("queue", "webhook") else "internal")
 
 
 def _text(value: Any) -> str | None:

@@ -30,7 +30,7 @@ ACTOR_KINDS: dict[ActorKind, tuple[str, ...]] = {
     "user": (Kind.PERSON.value,),
     "agent": ("agent",),
     "system": (Kind.SYSTEM.value,),
-    "integration": (Kind.KEY.value, Kind.QUEUE.value),
+    "integration": (Kind.KEY.value, Kind.QUEUE.value, Kind.WEBHOOK.value),
 }
 """The contract's kinds of actors, and the ledger's that stand behind each."""
 

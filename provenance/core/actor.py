@@ -44,6 +44,7 @@ class Kind(StrEnum):
     PERSON = "person"
     SYSTEM = "system"
     QUEUE = "queue"
+    WEBHOOK = "webhook"
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ class Route(APIRoute):
         framework = super().get_route_handler()
         access = access_of(self.dependant)
         reads_json = self.body_field is not None
+        may_be_empty = reads_json and not self.body_field.field_info.is_required()  # type: ignore[union-attr]
 
         async def handle(request: Request) -> Response:
             exchange: Exchange = request.scope["exchange"]
@@ -107,7 +108,7 @@ class Route(APIRoute):
                 await admit(exchange, access, request.app.state.authenticate)
             allowance = None if self.operation_id in UNLIMITED else spend(request, exchange)
             refuse_nul(request)
-            if reads_json:
+            if reads_json and (exchange.body or not may_be_empty):
                 request = _CanonicalRequest(request.scope, request.receive)
                 request.admitted = admitted_body(exchange)
             response = await self._once(request, exchange, framework)

@@ -148,6 +148,17 @@ async def secrets_of(tx: ReadTx, workflow_id: uuid.UUID) -> list[Any]:
     return list((await tx.execute(found.order_by(workflow_secrets.c.created_at.desc()))).all())
 
 
+_AT_ADDRESS = (
+    "SELECT workspace_id, sealed FROM workflow_secrets "
+    "WHERE workflow_id = $1 AND (valid_until IS NULL OR valid_until > $2) ORDER BY created_at DESC"
+)
+
+
+async def secrets_at_address(tx: ReadTx, workflow_id: uuid.UUID) -> list[Any]:
+    """Return the webhook secrets that are good now, with their workspace: a webhook's address names none."""
+    return list((await tx.driver_sql(_AT_ADDRESS, (workflow_id, tx.now))).all())
+
+
 async def retire_secrets(tx: WriteTx, workflow_id: uuid.UUID, until: int) -> bool:
     """Let the current secret be good until a moment and forget older ones; tell whether there was a current one."""
     mine = [

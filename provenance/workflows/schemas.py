@@ -265,6 +265,15 @@ class WorkflowDeleted(Wire):
     deleted: Literal[True]
 
 
+class WebhookSecretRotate(Wire):
+    """A secret that the sender chose; without it one is made."""
+
+    secret: Annotated[
+        str | None,
+        Field(min_length=16, max_length=256, pattern=r"^[!-~]+$", description="Printable ASCII without blanks."),
+    ] = None
+
+
 class WebhookSecret(Wire):
     """The new webhook secret, shown in this answer alone."""
 

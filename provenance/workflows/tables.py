@@ -94,6 +94,7 @@ workflow_secrets = Table(
     Column("valid_until", BigInteger, comment="null: it is the current one"),
     PrimaryKeyConstraint("workspace_id", "workflow_id", "id"),
     ForeignKeyConstraint(*_OF_WORKFLOW, name="fk_workflow_secrets_workflow"),
+    Index("ix_workflow_secrets_workflow_id", "workflow_id"),
 )
 
 workflow_triggers = Table(

@@ -91,6 +91,7 @@ OF_ITS_OWN = {
     "runs/drive": {"checkpoints", "drive", "memory", "outcomes", "starts", "takeover", "waits", "work"},
     "runs/doers": {"child", "contract", "http", "inline"},
     "runs/interpreting": {"course", "results", "scope"},
+    "runs/webhooks": {"headers", "refusals", "schemes"},
     "workflows/evaluation": set[str](),
     "workflows/review": {"comparing", "coverage", "powers"},
     "workflows/templates": {"catalogue"},

@@ -25,6 +25,7 @@ PUBLIC = {
     "operations.errors": "the API's own description",
     "docs.workflow_definition": "the shape of definitions, the same everywhere",
     "queue.push": "checks the queue token itself",
+    "webhooks.receive": "the signature is the credential",
     "auth.login": "nobody is signed in yet",
     "auth.refresh": "the refresh token is the credential",
     "auth.logout": "the refresh token or the access token is the credential, and neither answers the same",
