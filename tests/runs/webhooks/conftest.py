@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.conftest import Running
-from tests.runs.conftest import transform
+from tests.runs.published import transform
 
 ORDER = b'{"orderId": "ORD-9921",  "amount": 750.00}'
 
