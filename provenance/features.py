@@ -61,6 +61,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
     ),
     "/runs": ("provenance.runs.routes",),
     "/webhooks": ("provenance.runs.webhooks.routes",),
+    "/approvals": ("provenance.approvals.routes",),
     "/templates": ("provenance.workflows.templates.routes",),
     "/expressions": ("provenance.workflows.evaluation.routes",),
     "/docs/workflow-definition.schema.json": ("provenance.workflows.definition_routes",),
@@ -109,6 +110,7 @@ TABLES = (
     "provenance.connections.tables",
     "provenance.engine.tables",
     "provenance.runs.webhooks.tables",
+    "provenance.approvals.tables",
 )
 
 TASKS = ("provenance.ledger.fields.tasks", "provenance.evidence.tasks", "provenance.notifications.tasks")

@@ -34,6 +34,7 @@ from provenance.ledger.interactions.batch import BATCH_BODY_LIMIT
 from provenance.ledger.service import Ledger
 from provenance.ledger.witness.cosigning import BODY_LIMIT as WITNESS_BODY_LIMIT
 from provenance.openapi import document
+from provenance.runs.asking import People
 from provenance.runs.of_workflows import RunsSeenByWorkflows
 from provenance.runs.runtime import Runs
 from provenance.runs.shelf import WorkflowShelf
@@ -56,7 +57,13 @@ def create_app(settings: Settings) -> Door:
     authenticate = identity.authenticate
     denials = Denials(ledger.db)
     evaluator = Evaluator()
-    runs = Runs(ledger, WorkflowShelf(ledger.db), slots=settings.serve_slots, evaluate=evaluator.value)
+    runs = Runs(
+        ledger,
+        WorkflowShelf(ledger.db),
+        slots=settings.serve_slots,
+        evaluate=evaluator.value,
+        gate=People(ledger),
+    )
     webhooks = Webhooks(ledger, runs)
     limiter = Limiter(ledger.db, per_minute=settings.rate_limit_per_minute, burst=settings.rate_limit_burst)
     egress = Egress(settings.egress_allow)
@@ -101,6 +108,7 @@ def create_app(settings: Settings) -> Door:
     app.state.evaluator, app.state.runs, app.state.runs_of_workflows = evaluator, runs, RunsSeenByWorkflows()
     app.state.webhooks = webhooks
     app.state.identity, app.state.authenticate, app.state.limiter = identity, authenticate, limiter
+    app.state.engine = runs.engine
     app.state.egress, app.state.connections = egress, Connections(ledger, egress)
     app.state.tombstones, app.state.objects = tombstones, Objects.of(settings)
     app.router.route_class = Route

@@ -113,6 +113,9 @@ SIGNAL = f"""
 UPDATE runs SET signal = signal + 1, {WOKEN}
  WHERE workspace_id = $1 AND id = $2 AND state <> 'ended'
 """  # noqa: S608 — names of ours
+HOLD = """
+SELECT 1 FROM runs WHERE workspace_id = $1 AND id = $2 AND state <> 'ended' FOR NO KEY UPDATE
+"""
 RESOLVE = """
 UPDATE run_waits SET resolved = now(), outcome = $5
  WHERE workspace_id = $1 AND run_id = $2 AND step_key = $3 AND iteration = $4 AND resolved IS NULL
@@ -253,6 +256,11 @@ def keys(found: Iterable[RunKey]) -> Args:
 async def signal(tx: WriteTx, key: RunKey) -> bool:
     """Raise the run's signal and queue it if it is parked; False when it has ended or is not there."""
     return (await tx.driver_sql(SIGNAL, tuple(key))).rowcount > 0
+
+
+async def hold(tx: WriteTx, key: RunKey) -> bool:
+    """Lock a run that has not ended, and leave it as it is; False when it has, or is not there."""
+    return (await tx.driver_sql(HOLD, tuple(key))).first() is not None
 
 
 async def resolve(tx: WriteTx, key: RunKey, step_key: str, iteration: int, outcome: str) -> bool:

@@ -4,15 +4,15 @@ The lock order is runs, then waits and what they wait for, then workspaces: take
 the rows of your own that a decision changes.
 """
 
+import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from provenance.core.db import WriteTx
 from provenance.engine import lane, queries
 from provenance.engine.errors import AlreadyResolved
-from provenance.engine.running import Engine
 from provenance.engine.schemas import Checkpoint, RunKey
 from provenance.engine.tokens import token_parts
 from provenance.ledger.entry import Entry
@@ -25,6 +25,16 @@ async def lock_run(tx: WriteTx, token: str) -> None:
     """
     run_id, _, _ = token_parts(token)
     if not await queries.signal(tx, RunKey(tx.workspace_id, run_id)):
+        raise AlreadyResolved
+
+
+async def hold_run(tx: WriteTx, token: str) -> None:
+    """Take the lock of the run that holds this wait and leave it asleep: `resolve` wakes it, if it comes to that.
+
+    Raises AlreadyResolved when the run has ended.
+    """
+    run_id, _, _ = token_parts(token)
+    if not await queries.hold(tx, RunKey(tx.workspace_id, run_id)):
         raise AlreadyResolved
 
 
@@ -72,6 +82,14 @@ async def append(tx: WriteTx, sealed: list[Entry]) -> None:
     await lane.append(_InTransaction(tx), [sealed])
 
 
-def wake(tx: WriteTx, engine: Engine) -> None:
+class Hints(Protocol):
+    """What tells the workers: the engine of this process, or hints alone."""
+
+    def grew(self, workspace_id: uuid.UUID) -> None:
+        """Say that a run of this workspace may go on."""
+        ...
+
+
+def wake(tx: WriteTx, engine: Hints) -> None:
     """Tell the workers after the commit that a run of this workspace may go on; a lost hint costs a poll."""
     tx.after_commit.append(lambda: engine.grew(tx.workspace_id))

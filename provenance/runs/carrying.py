@@ -16,6 +16,7 @@ from provenance.ledger.feed.hints import Hints
 from provenance.runs import telling
 from provenance.runs.doers import BASE_KINDS
 from provenance.runs.drive import Drive
+from provenance.runs.gates import Overtaken
 from provenance.runs.hosting import Hosting
 from provenance.runs.interpreting import Failed, Verdict
 from provenance.runs.lease import Lease
@@ -71,7 +72,10 @@ class Carrier(Hosting):
 
     def turned_away(self, drive: Any, outcome: bool | BaseException) -> None:
         """Look whose the run is."""
-        self.aside(self._settle_doubt(drive, wait=isinstance(outcome, BaseException)))
+        if isinstance(outcome, Overtaken):
+            self._give_back(drive)  # what is in memory is not what is stored: it is built anew
+        else:
+            self.aside(self._settle_doubt(drive, wait=isinstance(outcome, BaseException)))
 
     def crashed(self, drive: Any, error: Exception) -> None:
         """Give the run back; each time counts as a take-over, so that one that always crashes ends as poison."""
@@ -144,6 +148,7 @@ class Carrier(Hosting):
                 self._give_up(row)
 
     async def _take_one(self, row: Claimed, steps: list[StepRow], waits: list[OpenWait]) -> None:
+        await self._gate.ready(row.workspace_id)
         drive = await self._drive(row)
         if drive is None:
             log.error("version_unreadable", run=str(row.id), workflow=str(row.workflow_id), version=row.version)

@@ -11,14 +11,13 @@ from provenance.core.db import problem_of
 from provenance.engine import service as engine_service
 from provenance.engine.running import Engine
 from provenance.engine.schemas import Checkpoint
-from provenance.engine.tokens import wait_token
 from provenance.expressions import Expression, ExpressionError
 from provenance.ledger.service import record
 from provenance.runs import telling
 from provenance.runs.activity import Activity
 from provenance.runs.doers import Doers
 from provenance.runs.drive import Drive
-from provenance.runs.gates import Gate
+from provenance.runs.gates import Gate, Place
 from provenance.runs.interpreting import Failed, Result
 from provenance.runs.outbox import Outbox
 
@@ -42,7 +41,7 @@ class Hosting:
 
     def submit(self, drive: Drive, checkpoint: Checkpoint, out: Outbox) -> None:
         """Commit a checkpoint: with many others, or with the requests it makes in a transaction of its own."""
-        if out.asks:
+        if out.concerns_people:
             self.aside(self._ask(drive, checkpoint, out))
         else:
             self.engine.submit(checkpoint)
@@ -56,6 +55,10 @@ class Hosting:
         except Exception as error:
             log.error("evaluation_failed", exc_info=error)
             raise ExpressionError("the expression can't be evaluated now") from None
+
+    def fault(self, place: Place, outcome: Any) -> str | None:
+        """Say why an outcome is no decision of people's; None when it is one."""
+        return self._gate.fault(place, outcome)
 
     def late(self, drive: Drive, activity: Activity, result: Result) -> None:
         """Put an outcome on record that changes no state any more."""
@@ -93,9 +96,11 @@ class Hosting:
         async with ledger.db.housekeeping(workspace_id) as tx:
             if not await engine_service.write_rows(tx, checkpoint):
                 return False
-            for slot, asks in out.asks.items():
-                token = wait_token(drive.facts.key.run_id, slot.key, slot.iteration)
-                await self._gate.request(tx, drive.facts, slot, token, asks)
+            for slot, why in out.withdrawn.items():
+                await self._gate.withdraw(tx, drive.facts, slot, why)
+            for slot, asking in out.asks.items():
+                place = Place(drive.facts, drive.plan.checksum, slot, asking.attempt)
+                await self._gate.request(tx, place, asking)
             await engine_service.append(tx, sealed)
         ledger.wakeups.grew(workspace_id)
         self.engine.grew(workspace_id)

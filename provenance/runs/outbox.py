@@ -1,11 +1,27 @@
 """What a run has to tell with its next checkpoint: step rows, waits, entries, and effects that wait for the commit."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from provenance.engine.schemas import Checkpoint, RunKey, State, Status, StepRow, WaitRow
 from provenance.ledger.service import Deed
 from provenance.runs.activity import Activity, Slot
+
+Why = Literal["cancelled", "expired"]
+"""How a wait for people ends without their answer."""
+
+
+class Asking(NamedTuple):
+    """A step that asks people: its attempt, its order in the run, its kind, and what it asks.
+
+    ``insists``: people are to answer whatever the risk.
+    """
+
+    attempt: int
+    place: int
+    kind: str
+    asks: dict[str, Any]
+    insists: bool
 
 
 class Outbox:
@@ -18,7 +34,8 @@ class Outbox:
         self.closed: set[Slot] = set()
         self.deeds: list[Deed] = list(deeds)
         self.intents: list[Activity] = []
-        self.asks: dict[Slot, dict[str, Any]] = {}
+        self.asks: dict[Slot, Asking] = {}
+        self.withdrawn: dict[Slot, Why] = {}
         self.progress = False
         self.urgent = False
 
@@ -26,7 +43,7 @@ class Outbox:
         """Add the newest state of an attempt."""
         self.steps[row.step_key, row.iteration, row.attempt] = row
 
-    def open(self, slot: Slot, wait: WaitRow, asks: dict[str, Any] | None) -> None:
+    def open(self, slot: Slot, wait: WaitRow, asks: Asking | None) -> None:
         """Open a wait; what people are asked is made a request in the same commit."""
         self.opened[slot] = wait
         self.closed.discard(slot)
@@ -35,8 +52,21 @@ class Outbox:
 
     def close(self, slot: Slot) -> None:
         """Close a wait that was seen to."""
+        self.asks.pop(slot, None)
         if self.opened.pop(slot, None) is None:
             self.closed.add(slot)
+
+    def withdraw(self, slot: Slot, why: Why) -> None:
+        """Close a wait for people that they did not answer; what they were asked is ended in the same commit."""
+        asked = self.asks.pop(slot, None)
+        self.close(slot)
+        if asked is None:
+            self.withdrawn[slot] = why
+
+    @property
+    def concerns_people(self) -> bool:
+        """Whether anything is to be asked of people, or not any more."""
+        return bool(self.asks or self.withdrawn)
 
     @property
     def empty(self) -> bool:
@@ -63,7 +93,9 @@ class Outbox:
         """Put what was not committed before what has been collected since."""
         self.steps = {**earlier.steps, **self.steps}
         self.opened = {slot: wait for slot, wait in earlier.opened.items() if slot not in self.closed} | self.opened
-        self.asks = {**earlier.asks, **self.asks}
+        asked = {slot: asks for slot, asks in earlier.asks.items() if slot not in self.closed}
+        self.asks = {**asked, **self.asks}
+        self.withdrawn = {**earlier.withdrawn, **self.withdrawn}
         self.closed |= earlier.closed
         self.deeds = earlier.deeds + self.deeds
         self.intents = earlier.intents + self.intents

@@ -36,6 +36,23 @@ async def one(tx: ReadTx, run_id: uuid.UUID) -> Row[Any] | None:
     return (await tx.execute(query)).first()
 
 
+_STARTER = """
+WITH RECURSIVE up AS (
+    SELECT parent_id, triggered_by, 1 AS depth FROM runs WHERE workspace_id = $1 AND id = $2
+    UNION ALL
+    SELECT r.parent_id, r.triggered_by, up.depth + 1
+      FROM up JOIN runs AS r ON r.workspace_id = $1 AND r.id = up.parent_id WHERE up.depth < 20
+)
+SELECT triggered_by FROM up ORDER BY depth DESC LIMIT 1
+"""
+
+
+async def starter(tx: ReadTx, run_id: uuid.UUID) -> str:
+    """Return who started a run, or the run at the top of those that started it."""
+    found = await tx.driver_sql(_STARTER, (tx.workspace_id, run_id))
+    return str(found.scalar_one())
+
+
 async def with_start_key(tx: ReadTx, start_key: str) -> Row[Any] | None:
     """Return the run that a start of this key made."""
     query = select(runs).where(runs.c.workspace_id == tx.workspace_id, runs.c.start_key == start_key)
@@ -83,7 +100,7 @@ async def waits(tx: ReadTx, run_ids: Sequence[uuid.UUID]) -> list[Row[Any]]:
         .limit(1)
         .lateral()
     )
-    columns = [run_waits.c[name] for name in ("run_id", "step_key", "kind", "since", "due", "ref")]
+    columns = [run_waits.c[name] for name in ("run_id", "step_key", "iteration", "kind", "since", "due", "ref")]
     query = (
         select(*columns, step.c.place, step.c.kind.label("step_kind"), step.c.attempt, step.c.error)
         .select_from(run_waits.outerjoin(step, run_waits.c.workspace_id == tx.workspace_id))

@@ -1,5 +1,6 @@
 """Rows of runs and steps as they read on the wire (spec/automation.md, 5.2)."""
 
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -27,13 +28,15 @@ from provenance.runs.schemas import (
 from provenance.workflows.plan import Plan
 
 Places = Mapping[tuple[str, int], tuple[int, str, str, int]]
+Refs = Mapping[tuple[uuid.UUID, str, int], str]
+"""What waits for people wait for, by run, step and item: an approval's id."""
 _SOON_NS = NANOS
 
 
-def summary_of(row: Row[Any], waits: Sequence[Row[Any]], places: Places, now: int) -> dict[str, Any]:
+def summary_of(row: Row[Any], waits: Sequence[Row[Any]], refs: Refs, places: Places, now: int) -> dict[str, Any]:
     """Return the members of a run that lists show."""
     about = msgspec.json.decode(row.about, type=About)
-    waiting = [] if row.state == State.ENDED else _waiting(row, waits, now)
+    waiting = [] if row.state == State.ENDED else _waiting(row, waits, refs, now)
     return {
         "run_id": wire_id(row.id),
         "workflow_id": encode("wf", row.workflow_id),
@@ -56,19 +59,19 @@ def summary_of(row: Row[Any], waits: Sequence[Row[Any]], places: Places, now: in
     }
 
 
-def listed(row: Row[Any], waits: Sequence[Row[Any]], now: int) -> RunSummary:
+def listed(row: Row[Any], waits: Sequence[Row[Any]], refs: Refs, now: int) -> RunSummary:
     """Return a run as lists show it."""
-    return RunSummary(**summary_of(row, waits, {}, now))
+    return RunSummary(**summary_of(row, waits, refs, {}, now))
 
 
-def whole(row: Row[Any], waits: Sequence[Row[Any]], places: Places, usages: Iterable[str], now: int) -> Run:
+def whole(row: Row[Any], waits: Sequence[Row[Any]], refs: Refs, places: Places, usages: Iterable[str], now: int) -> Run:
     """Return a run with everything."""
     counts: dict[str, int] = {}
     for (_, iteration), (_, _, status, _) in places.items():
         if iteration == 0:
             counts[status] = counts.get(status, 0) + 1
     return Run(
-        **summary_of(row, waits, places, now),
+        **summary_of(row, waits, refs, places, now),
         input=from_text(row.input),
         output=from_text(row.output),
         usage=total_of(usages),
@@ -99,14 +102,13 @@ def total_of(usages: Iterable[str]) -> Usage:
     return total
 
 
-def steps_of(rows: Iterable[Row[Any]], waits: Sequence[Row[Any]], plan: Plan | None) -> list[RunStep]:
-    """Return steps of attempts that stand in order."""
-    asked = {(wait.step_key, wait.place): wait.ref for wait in waits if wait.kind == WaitKind.APPROVAL}
+def steps_of(rows: Iterable[Row[Any]], asked: Mapping[tuple[str, int], str], plan: Plan | None) -> list[RunStep]:
+    """Return steps of attempts that stand in order; ``asked`` are approvals by step and item."""
     grouped = groupby(rows, key=lambda row: (row.place, row.iteration))
     return [_step(list(attempts), asked, plan) for _, attempts in grouped]
 
 
-def _step(attempts: list[Row[Any]], asked: Mapping[tuple[str, int], str | None], plan: Plan | None) -> RunStep:
+def _step(attempts: list[Row[Any]], asked: Mapping[tuple[str, int], str], plan: Plan | None) -> RunStep:
     row = attempts[-1]
     return RunStep(
         step_id=step_id(row.place, row.kind),
@@ -128,7 +130,7 @@ def _step(attempts: list[Row[Any]], asked: Mapping[tuple[str, int], str | None],
         tool_calls=[],
         error=_step_error(row.error),
         usage=None if row.usage is None else Usage.model_validate(from_text(row.usage)),
-        approval_id=asked.get((row.step_key, row.place)),
+        approval_id=asked.get((row.step_key, row.iteration)),
     )
 
 
@@ -155,7 +157,7 @@ def _duration(began: int | None, ended: int | None) -> int | None:
     return None if began is None or ended is None else max(0, ended - began) // 1_000_000
 
 
-def _waiting(row: Row[Any], waits: Sequence[Row[Any]], now: int) -> list[Waiting]:
+def _waiting(row: Row[Any], waits: Sequence[Row[Any]], refs: Refs, now: int) -> list[Waiting]:
     since = iso_millis(row.started_at)
     if row.status == Status.QUEUED:
         sentence = (
@@ -167,10 +169,10 @@ def _waiting(row: Row[Any], waits: Sequence[Row[Any]], now: int) -> list[Waiting
         ready = iso_millis(nanos(row.run_after))
         sentence = f"Is ready since {ready} and goes on when a worker takes it; is one running?"
         return [Waiting(step_id=None, reason="worker", sentence=sentence, since=ready)]
-    return [_wait(wait) for wait in waits if row.state == State.PARKED or wait.kind == WaitKind.APPROVAL]
+    return [_wait(wait, refs) for wait in waits if row.state == State.PARKED or wait.kind == WaitKind.APPROVAL]
 
 
-def _wait(wait: Row[Any]) -> Waiting:
+def _wait(wait: Row[Any], refs: Refs) -> Waiting:
     since = iso_millis(nanos(wait.since))
     until = None if wait.due is None else iso_millis(nanos(wait.due))
     return Waiting(
@@ -179,7 +181,7 @@ def _wait(wait: Row[Any]) -> Waiting:
         sentence=_sentence(wait, since, until),
         since=since,
         until=until,
-        ref=wait.ref,
+        ref=refs.get((wait.run_id, wait.step_key, wait.iteration), wait.ref),
     )
 
 

@@ -81,6 +81,9 @@ class Host(Protocol):
     async def evaluate(self, expression: Expression, values: dict[str, Any]) -> Any:
         """Return the value of an expression whose cost is not known, made where it can be stopped."""
 
+    def fault(self, place: Any, outcome: Any) -> str | None:
+        """Say why an outcome is no decision of people's; ``place`` is a `provenance.runs.gates.Place`."""
+
     def release(self, drive: Any, checkpoint: Checkpoint) -> None:
         """Forget the run: with this checkpoint it ended, parked, or went on to a worker."""
 

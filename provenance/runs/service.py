@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from provenance.approvals import asking as approvals
 from provenance.audit.schemas import Risk
 from provenance.audit.service import record as audit_record
 from provenance.core import cursors, ids
@@ -13,7 +14,7 @@ from provenance.core.clock import iso_millis, nanos
 from provenance.core.db import ON_WRITE, Database, ReadTx, WriteTx
 from provenance.core.keyring import WorkspaceKeys
 from provenance.engine import service as engine
-from provenance.engine.schemas import ENDED, Checkpoint, Status, StepStatus
+from provenance.engine.schemas import ENDED, Checkpoint, Status, StepStatus, WaitKind
 from provenance.ledger.service import record
 from provenance.runs import queries, rendering
 from provenance.runs.activity import from_text, to_text
@@ -133,7 +134,8 @@ async def page(tx: ReadTx, keys: WorkspaceKeys, filters: RunFilters, *, limit: i
     )
     shown = rows[:limit]
     waits = await queries.waits(tx, [row.id for row in shown if row.ended_at is None])
-    items = [rendering.listed(row, [wait for wait in waits if wait.run_id == row.id], tx.now) for row in shown]
+    refs = await _refs(tx, waits)
+    items = [rendering.listed(row, [wait for wait in waits if wait.run_id == row.id], refs, tx.now) for row in shown]
     following = cursors.write(keys, bound, {"id": str(shown[-1].id)}) if len(rows) > limit else None
     return RunsPage(items=items, next_cursor=following)
 
@@ -143,7 +145,13 @@ async def one(tx: ReadTx, run_id: str) -> Run:
     row = _found(await queries.one(tx, _parsed(run_id)))
     waits = [] if row.ended_at is not None else await queries.waits(tx, [row.id])
     places = await queries.places(tx, row.id)
-    return rendering.whole(row, waits, places, await queries.usages(tx, row.id), tx.now)
+    return rendering.whole(row, waits, await _refs(tx, waits), places, await queries.usages(tx, row.id), tx.now)
+
+
+async def _refs(tx: ReadTx, waits: list[Any]) -> dict[tuple[uuid.UUID, str, int], str]:
+    """Return the approvals that runs wait for, by run, step and item."""
+    asking = sorted({wait.run_id for wait in waits if wait.kind == WaitKind.APPROVAL})
+    return await approvals.pending_of_runs(tx, asking) if asking else {}
 
 
 async def steps(
@@ -155,8 +163,7 @@ async def steps(
     after = _After(-1, -1) if cursor is None else cursors.read(keys, bound, cursor, _After)
     rows = await queries.steps(tx, row.id, (after.place, after.iteration), limit + 1)
     plan = await runs.library.plan(tx.workspace_id, row.workflow_id, row.version)
-    waits = [] if row.ended_at is not None else await queries.waits(tx, [row.id])
-    items = rendering.steps_of(rows, waits, plan)
+    items = rendering.steps_of(rows, await approvals.ids_of_run(tx, row.id), plan)
     following = None
     if len(items) > limit:
         last = rows[[(each.place, each.iteration) for each in rows].index(_place_of(items[limit - 1], rows))]
@@ -189,6 +196,7 @@ async def cancel_row(tx: WriteTx, row: Any, reason: str | None) -> None:
     """End a locked run: its row, its open steps and waits, the wait of its parent, and the record of it."""
     error = {"code": "cancelled", "message": reason or "It was cancelled."}
     await queries.cancel(tx, row.id, to_text(error))
+    await approvals.cancel_run(tx, row.id)
     data = {"runId": wire_id(row.id), **({"reason": reason} if reason else {})}
     record(tx, run_fact(RunEvent.CANCELLED, row.id, data))
     if row.parent_token is not None:
@@ -264,6 +272,7 @@ async def delete(tx: WriteTx, run_id: str) -> RunDeleted:
     if row.status not in ENDED:
         raise RunActive
     await queries.remove(tx, row.id)
+    await approvals.forget_run(tx, row.id)
     audit_record(tx, RunEvent.DELETED, run_id, {"runId": run_id}, risk=Risk.HIGH)
     return RunDeleted(run_id=run_id, deleted=True)
 

@@ -5,6 +5,7 @@ import asyncio
 from provenance.core.egress import Egress
 from provenance.expressions import Evaluator
 from provenance.ledger.service import Ledger
+from provenance.runs.asking import People
 from provenance.runs.runtime import Working
 from provenance.runs.shelf import WorkflowShelf
 
@@ -20,6 +21,7 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
         slots=settings.run_slots,
         lease_seconds=settings.run_lease_seconds,
         evaluate=evaluator.value,
+        gate=People(ledger),
     )
     try:
         await working.run(stop)

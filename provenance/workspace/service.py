@@ -77,6 +77,12 @@ async def default_approvers(tx: ReadTx) -> tuple[str, ...]:
     return tuple((await queries.row_of(tx)).default_approvers)
 
 
+async def approval_rules(tx: ReadTx) -> tuple[bool, tuple[str, ...]]:
+    """Return whether starters may approve, and who approves where nobody is named, each as ``kind:id``."""
+    row = await queries.row_of(tx)
+    return row.self_approval, tuple(row.default_approvers)
+
+
 async def update(tx: WriteTx, settings: Settings, asked: WorkspaceUpdate) -> WorkspaceDetails:
     """Change the workspace's settings; nothing that differs is no change and leaves no event. Raises SlugImmutable."""
     before = await queries.lock(tx)

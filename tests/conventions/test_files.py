@@ -78,6 +78,7 @@ OF_ITS_OWN = {
     },
     "streams": {"delivering", "matching", "planning", "sealing", "shapes", "testing"},
     "streams/targets": {"building", "contract", "object_store", "otlp", "posting", "splunk_hec", "syslog", "webhook"},
+    "approvals": {"asking", "binding", "dependencies", "differing", "policy", "rendering", "settling"},
     "audit": {"denials", "reading", "rendering"},
     "workflows": {
         "checking_graph", "checking_shape", "compiling", "configs", "definition", "definition_routes", "dependencies",
@@ -87,6 +88,7 @@ OF_ITS_OWN = {
     "runs": {
         "activity", "beginning", "calls", "carrying", "entering", "events", "gates", "hosting", "intake", "lease",
         "library", "loops", "of_workflows", "outbox", "rendering", "running", "runtime", "shelf", "starting", "telling",
+        "asking",
     },
     "runs/drive": {"checkpoints", "drive", "memory", "outcomes", "starts", "takeover", "waits", "work"},
     "runs/doers": {"child", "contract", "http", "inline"},

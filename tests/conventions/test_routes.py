@@ -50,6 +50,7 @@ PUBLIC = {
 """Routes that declare no scope, and why."""
 OTHER_VERBS = {
     "list": {
+        "list_approvals",
         "list_events",
         "list_erasures",
         "list_evidence",

@@ -113,6 +113,7 @@ OF_UPKEEP = {
     "ix_notification_deliveries_due",
     "ix_workflow_triggers_next_at",
     "ix_webhook_deliveries_at",
+    "ix_approvals_due",
 }
 """Indexes by which the worker finds what is due or over its time, of all workspaces."""
 

@@ -15,7 +15,7 @@ from tests.runs.published import definition, transform
 
 Publish = Callable[..., Awaitable[str]]
 PLUS = definition(transform("plus", {"n": "{{ input.n + 1 }}"}))
-GATE = {"key": "gate", "kind": "approval", "config": {"title": "Go on?", "risk": "low"}}
+GATE = {"key": "gate", "kind": "approval", "config": {"title": "Go on?", "risk": "medium"}}
 
 
 @pytest.fixture

@@ -11,12 +11,14 @@ from provenance.ledger.service import Deed
 from provenance.runs.activity import Activity, Slot
 from provenance.runs.interpreting import Course, Park, Result, Verdict
 from provenance.runs.loops import Loop
-from provenance.runs.outbox import Outbox
+from provenance.runs.outbox import Asking, Outbox
 from provenance.runs.running import Facts, Host
 from provenance.workflows.plan import Plan, Step
 
 AT_ONCE = 16
 INLINE_STEPS = 64
+UNKNOWN = "unknown"
+"""The `ref` of a wait for people who are asked whether an effect is to be repeated."""
 
 
 class Ticket:
@@ -104,7 +106,11 @@ class InMemory(ABC):
         slot, run_id = activity.slot, self.facts.key.run_id
         due = None if park.seconds is None else asyncio.get_running_loop().time() + park.seconds
         row = WaitRow(run_id, slot.key, slot.iteration, park.kind.value, park.seconds, park.ref)
-        self.out.open(slot, row, park.asks)
+        asking = None
+        if park.asks is not None:
+            insists = park.ref == UNKNOWN or activity.step.kind != "approval"
+            asking = Asking(activity.attempt, activity.place, activity.step.kind, park.asks, insists)
+        self.out.open(slot, row, asking)
         wait = OpenWait(run_id, slot.key, slot.iteration, park.kind.value, park.seconds, park.ref, False, None)
         self._waits[slot] = (wait, due)
 

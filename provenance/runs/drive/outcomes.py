@@ -9,7 +9,7 @@ from provenance.core.clock import now_ns
 from provenance.engine.schemas import StepStatus, WaitKind
 from provenance.runs import telling
 from provenance.runs.activity import OUTPUT_BYTES, Activity, pause_before, to_text
-from provenance.runs.drive.memory import InMemory
+from provenance.runs.drive.memory import UNKNOWN, InMemory
 from provenance.runs.interpreting import Done, Failed, Park, Result
 from provenance.runs.loops import Loop
 from provenance.workflows.plan import Ended
@@ -51,7 +51,7 @@ class Outcomes(InMemory):
     def _fail(self, activity: Activity, result: Failed) -> None:
         step = activity.step
         if result.unknown and step.effect and step.on_unknown == "ask":
-            self._park(activity, Park(WaitKind.APPROVAL, ref="unknown", asks=telling.question(activity, result)))
+            self._park(activity, Park(WaitKind.APPROVAL, ref=UNKNOWN, asks=telling.question(activity, result)))
             return
         whole = step.for_each is not None and activity.iteration == 0
         if not whole and self._retries(activity, result):
@@ -127,7 +127,10 @@ class Outcomes(InMemory):
 
     def _drop(self, activity: Activity) -> None:
         del self._open[activity.slot]
-        if self._waits.pop(activity.slot, None) is not None:
+        wait, _ = self._waits.pop(activity.slot, (None, None))
+        if wait is not None and wait.kind == WaitKind.APPROVAL:
+            self.out.withdraw(activity.slot, "cancelled")
+        elif wait is not None:
             self.out.close(activity.slot)
         if activity.acting:
             activity.acting = False

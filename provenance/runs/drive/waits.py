@@ -6,7 +6,9 @@ from typing import Any
 from provenance.engine.schemas import OpenWait, WaitKind
 from provenance.expressions import ExpressionError
 from provenance.runs.activity import Activity, Slot, from_text
+from provenance.runs.drive.memory import UNKNOWN
 from provenance.runs.drive.outcomes import Outcomes
+from provenance.runs.gates import Place
 from provenance.runs.interpreting import Failed, Result
 
 
@@ -34,18 +36,30 @@ class Waits(Outcomes):
         return False
 
     def _resume(self, activity: Activity, wait: OpenWait) -> None:
-        result: Result | None = None
-        if wait.kind != WaitKind.RETRY and wait.ref != "unknown":
-            result = self._resumed(activity, from_text(wait.outcome) if wait.resolved else None)
+        outcome = from_text(wait.outcome) if wait.resolved else None
+        result: Result | None = self._doubt(activity, wait, outcome)
+        if result is None and wait.kind != WaitKind.RETRY and wait.ref != UNKNOWN:
+            result = self._resumed(activity, outcome)
         del self._waits[activity.slot]
-        self.out.close(activity.slot)
+        if wait.kind == WaitKind.APPROVAL and not wait.resolved:
+            self.out.withdraw(activity.slot, "expired")
+        else:
+            self.out.close(activity.slot)
         if result is not None:
             self._apply(activity, result)
-        elif wait.kind == WaitKind.RETRY or (from_text(wait.outcome) or {}).get("decision") == "approved":
+        elif wait.kind == WaitKind.RETRY or (outcome or {}).get("decision") == "approved":
             self._again(activity)
         else:
             message = "Nobody knows whether it happened, and it was not to be repeated."
             self._apply(activity, Failed("not_repeated", message))
+
+    def _doubt(self, activity: Activity, wait: OpenWait, outcome: Any) -> Failed | None:
+        """Refuse a decision of people's that is not proven to be one, whatever the row says."""
+        if wait.kind != WaitKind.APPROVAL or not wait.resolved:
+            return None
+        place = Place(self.facts, self.plan.checksum, activity.slot, activity.attempt)
+        fault = self.host.fault(place, outcome)
+        return None if fault is None else Failed("approval_not_proven", fault)
 
     def _resumed(self, activity: Activity, outcome: Any) -> Result:
         assert activity.call is not None, "its call was made when it was begun or restored"

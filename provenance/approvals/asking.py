@@ -1,0 +1,121 @@
+"""The side of runs: make a request in the transaction that parks a run, take it back, check what was decided."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import Row
+
+from provenance.approvals import policy, queries
+from provenance.approvals.schemas import ApprovalEvent, OnBreach, Question, Risk, Status
+from provenance.approvals.settling import evidence_of, record, settle, vote, wire_id
+from provenance.core.clock import NANOS
+from provenance.core.db import ReadTx, WriteTx
+from provenance.core.ids import new_uuid
+from provenance.core.keyring import WorkspaceKeys
+from provenance.workspace import service as workspaces
+
+MINUTE_NS = 60 * NANOS
+TITLE, TEXT = 500, 10_000
+NOBODY_NAMED = ("group:approvers", "role:admin")
+
+
+async def request(tx: WriteTx, keys: WorkspaceKeys, question: Question) -> None:
+    """Ask people, or have the policy approve: the wait is open in this transaction, and the run's lock held."""
+    self_approval, defaults = await workspaces.approval_rules(tx)
+    row = await queries.insert_approval(tx, new_uuid(), **_columns(tx, question, self_approval, defaults))
+    if Risk(row.risk) is Risk.LOW and not question.insists:
+        await approve_by_rule(tx, keys, row, "risk:low")
+        return
+    asked = {"assignees": list(row.assignees), "requiredApprovals": row.required, "title": row.title}
+    record(tx, ApprovalEvent.REQUESTED, row, asked)
+
+
+async def approve_by_rule(tx: WriteTx, keys: WorkspaceKeys, row: Row[Any], rule: str) -> None:
+    """Approve in the system's name, by a rule that the record and the signature name."""
+    statement, signed = await vote(tx, keys, row, "approved", rule=rule)
+    row = await settle(tx, row, "approved", statement, signed)
+    record(tx, ApprovalEvent.AUTO_APPROVED, row, {"rule": rule, **evidence_of(statement, signed[-1])})
+
+
+def _columns(tx: ReadTx, question: Question, self_approval: bool, defaults: Iterable[str]) -> dict[str, Any]:
+    asks = question.asks
+    risk = Risk(asks["risk"])
+    sla = policy.sla_minutes(risk, asks.get("slaMinutes"))
+    expires, schema = asks.get("expiresMinutes"), asks.get("payloadSchema")
+    place = msgspec.structs.asdict(question)
+    return {
+        **{name: place[name] for name in place if name not in ("asks", "insists")},
+        "title": _text(asks["title"], TITLE) or "",
+        "action": _text(asks.get("action"), TEXT),
+        "summary": _text(asks.get("summary"), TEXT),
+        "risk": risk.value,
+        "assignees": assignee_texts(asks.get("assignees") or ()) or list(defaults) or list(NOBODY_NAMED),
+        "required": policy.reviewers(risk, asks.get("requiredApprovals")),
+        "policy_revision": policy.policy_revision(self_approval, defaults),
+        "payload": _json(asks.get("payload")),
+        "payload_revision": 1,
+        "payload_schema": None if schema is None else _json(schema),
+        "evidence": _json(list(asks.get("evidence") or ())),
+        "sla_minutes": sla,
+        "due_at": tx.now + sla * MINUTE_NS,
+        "expires_at": None if expires is None else tx.now + expires * MINUTE_NS,
+        "on_breach": OnBreach(asks.get("onBreach") or OnBreach.NOTIFY).value,
+        "escalate_to": assignee_texts(asks.get("escalateTo") or ()),
+    }
+
+
+def assignee_texts(named: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return assignees as they are stored, ``kind:id`` each, none twice."""
+    return list(dict.fromkeys(f"{each['kind']}:{each['id']}" for each in named))
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _text(value: Any, most: int) -> str | None:
+    """Return what a template gave as a text; one that was a single expression may have given anything."""
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else _json(value)
+    return text.replace("\0", "�")[:most]
+
+
+async def withdraw(tx: WriteTx, run_id: uuid.UUID, token: str, why: Literal["cancelled", "expired"]) -> bool:
+    """End a request whose run does not wait for it any more; False when one that expired was decided meanwhile."""
+    row = await queries.lock_of_wait(tx, token, run_id)
+    if row is None:
+        return True
+    if row.status != Status.PENDING:
+        return why == "cancelled"
+    await _end(tx, row, Status(why))
+    return True
+
+
+async def cancel_run(tx: WriteTx, run_id: uuid.UUID) -> None:
+    """Cancel everything that a run still asks; the run's lock must be held."""
+    for row in await queries.lock_pending_of_run(tx, run_id):
+        await _end(tx, row, Status.CANCELLED)
+
+
+async def _end(tx: WriteTx, row: Row[Any], status: Status) -> None:
+    row = await queries.change(tx, row.id, status=status.value, decided_at=tx.now)
+    event = ApprovalEvent.EXPIRED if status is Status.EXPIRED else ApprovalEvent.CANCELLED
+    record(tx, event, row, {}, risk="low" if status is Status.CANCELLED else None)
+
+
+async def forget_run(tx: WriteTx, run_id: uuid.UUID) -> None:
+    """Remove the approvals of a run whose data is removed; what they recorded stays."""
+    await queries.remove_of_run(tx, run_id)
+
+
+async def ids_of_run(tx: ReadTx, run_id: uuid.UUID) -> dict[tuple[str, int], str]:
+    """Return the newest approval of each step and item of a run."""
+    return {place: wire_id(found) for place, found in (await queries.ids_of_run(tx, run_id)).items()}
+
+
+async def pending_of_runs(tx: ReadTx, run_ids: list[uuid.UUID]) -> dict[tuple[uuid.UUID, str, int], str]:
+    """Return what runs wait for, by run, step and item."""
+    return {place: wire_id(found) for place, found in (await queries.pending_of_runs(tx, run_ids)).items()}

@@ -1,0 +1,179 @@
+"""Every statement on approvals, their revisions, decisions and comments."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, Select, delete, select, update
+from sqlalchemy.dialects.postgresql import array, insert
+from sqlalchemy.types import Text
+
+from provenance.approvals.schemas import Status
+from provenance.approvals.tables import approval_comments, approval_decisions, approval_revisions, approvals
+from provenance.core.db import ReadTx, WriteTx
+
+_SUMMARY = [column for column in approvals.c if column.name not in ("payload", "payload_schema", "evidence")]
+
+
+def _mine(tx: ReadTx, approval_id: uuid.UUID) -> tuple[Any, ...]:
+    return approvals.c.workspace_id == tx.workspace_id, approvals.c.id == approval_id
+
+
+async def insert_approval(tx: WriteTx, approval_id: uuid.UUID, **columns: Any) -> Row[Any]:
+    """Insert a request and its first revision; return its row."""
+    stamps = {"requested_at": tx.now, "updated_at": tx.now, "status": Status.PENDING.value}
+    row = insert(approvals).values(workspace_id=tx.workspace_id, id=approval_id, **stamps, **columns)
+    made = (await tx.execute(row.returning(approvals))).one()
+    await insert_revision(tx, made)
+    return made
+
+
+async def insert_revision(tx: WriteTx, row: Row[Any]) -> None:
+    """Keep the payload of an approval as it stands now."""
+    kept = {"revision": row.payload_revision, "payload": row.payload, "made_at": tx.now, "made_by": tx.acting[0]}
+    await tx.execute(insert(approval_revisions).values(workspace_id=tx.workspace_id, approval_id=row.id, **kept))
+
+
+async def change(tx: WriteTx, approval_id: uuid.UUID, **columns: Any) -> Row[Any]:
+    """Change an approval; return its row."""
+    changed = update(approvals).where(*_mine(tx, approval_id)).values(updated_at=tx.now, **columns)
+    return (await tx.execute(changed.returning(approvals))).one()
+
+
+async def one(tx: ReadTx, approval_id: uuid.UUID) -> Row[Any] | None:
+    """Return an approval with everything."""
+    return (await tx.execute(select(approvals).where(*_mine(tx, approval_id)))).first()
+
+
+async def lock(tx: WriteTx, approval_id: uuid.UUID) -> Row[Any]:
+    """Return an approval that is there, and hold its lock until the transaction ends."""
+    return (await tx.execute(select(approvals).where(*_mine(tx, approval_id)).with_for_update())).one()
+
+
+async def page(
+    tx: ReadTx,
+    before: uuid.UUID | None,
+    limit: int,
+    *,
+    assigned_as: Sequence[str] | None = None,
+    **filters: Any,
+) -> list[Row[Any]]:
+    """Return approvals without their payloads, newest first, below an id."""
+    query = select(*_SUMMARY).where(approvals.c.workspace_id == tx.workspace_id)
+    if before is not None:
+        query = query.where(approvals.c.id < before)
+    if assigned_as is not None:
+        query = query.where(approvals.c.assignees.op("&&")(_texts(assigned_as)))
+    for name, value in filters.items():
+        if value is not None:
+            query = query.where(approvals.c[name] == value)
+    return list((await tx.execute(query.order_by(approvals.c.id.desc()).limit(limit))).all())
+
+
+def _texts(values: Sequence[str]) -> Any:
+    return array(list(values), type_=Text)
+
+
+async def revision(tx: ReadTx, approval_id: uuid.UUID, number: int) -> str | None:
+    """Return the payload of an approval as it was in one revision; None when there was none."""
+    query = select(approval_revisions.c.payload).where(
+        approval_revisions.c.workspace_id == tx.workspace_id,
+        approval_revisions.c.approval_id == approval_id,
+        approval_revisions.c.revision == number,
+    )
+    found: str | None = (await tx.execute(query)).scalar_one_or_none()
+    return found
+
+
+async def put_decision(tx: WriteTx, row: Row[Any], **columns: Any) -> None:
+    """Add a decision on an approval as it stands; who decides anew on the same state takes back what they said."""
+    put = insert(approval_decisions).values(
+        workspace_id=tx.workspace_id, approval_id=row.id, revision=row.payload_revision, **columns
+    )
+    mine = ("workspace_id", "approval_id", "revision", "decided_by")
+    await tx.execute(put.on_conflict_do_update(index_elements=mine, set_=columns))
+
+
+async def decisions(tx: ReadTx, approval_id: uuid.UUID, revision: int | None = None) -> list[Row[Any]]:
+    """Return the decisions on an approval in their order, all of them or those on one revision."""
+    query = select(approval_decisions).where(
+        approval_decisions.c.workspace_id == tx.workspace_id, approval_decisions.c.approval_id == approval_id
+    )
+    if revision is not None:
+        query = query.where(approval_decisions.c.revision == revision)
+    order = (approval_decisions.c.at, approval_decisions.c.decided_by)
+    return list((await tx.execute(query.order_by(*order))).all())
+
+
+async def insert_comment(tx: WriteTx, approval_id: uuid.UUID, comment_id: uuid.UUID, text: str) -> None:
+    """Add a remark to an approval."""
+    said = {"author": tx.acting[0], "text": text, "created_at": tx.now}
+    put = insert(approval_comments).values(workspace_id=tx.workspace_id, approval_id=approval_id, id=comment_id, **said)
+    await tx.execute(put)
+
+
+async def comments(tx: ReadTx, approval_id: uuid.UUID, limit: int) -> list[Row[Any]]:
+    """Return the newest remarks on an approval, in the order in which they were made."""
+    query = select(approval_comments).where(
+        approval_comments.c.workspace_id == tx.workspace_id, approval_comments.c.approval_id == approval_id
+    )
+    rows = (await tx.execute(query.order_by(approval_comments.c.id.desc()).limit(limit))).all()
+    return list(reversed(rows))
+
+
+def _pending(tx: ReadTx) -> Select[Any]:
+    return select(approvals).where(
+        approvals.c.workspace_id == tx.workspace_id, approvals.c.status == Status.PENDING.value
+    )
+
+
+async def lock_pending_of_run(tx: WriteTx, run_id: uuid.UUID) -> list[Row[Any]]:
+    """Return what a run still asks, and hold the locks; the run's own must be held."""
+    mine = _pending(tx).where(approvals.c.run_id == run_id).order_by(approvals.c.id)
+    return list((await tx.execute(mine.with_for_update())).all())
+
+
+async def lock_of_wait(tx: WriteTx, token: str, run_id: uuid.UUID) -> Row[Any] | None:
+    """Return the newest request of a wait, and hold its lock; the run's own must be held."""
+    query = select(approvals).where(
+        approvals.c.workspace_id == tx.workspace_id, approvals.c.run_id == run_id, approvals.c.token == token
+    )
+    return (await tx.execute(query.order_by(approvals.c.id.desc()).limit(1).with_for_update())).first()
+
+
+async def ids_of_run(tx: ReadTx, run_id: uuid.UUID) -> dict[tuple[str, int], uuid.UUID]:
+    """Return the newest approval of each step and item of a run."""
+    columns = (approvals.c.step_key, approvals.c.iteration, approvals.c.id)
+    query = select(*columns).where(approvals.c.workspace_id == tx.workspace_id, approvals.c.run_id == run_id)
+    return {(row.step_key, row.iteration): row.id for row in (await tx.execute(query.order_by(approvals.c.id))).all()}
+
+
+async def pending_of_runs(tx: ReadTx, run_ids: Sequence[uuid.UUID]) -> dict[tuple[uuid.UUID, str, int], uuid.UUID]:
+    """Return what runs wait for, by run, step and item."""
+    query = select(approvals.c.run_id, approvals.c.step_key, approvals.c.iteration, approvals.c.id).where(
+        approvals.c.workspace_id == tx.workspace_id,
+        approvals.c.run_id.in_(run_ids),
+        approvals.c.status == Status.PENDING.value,
+    )
+    return {(row.run_id, row.step_key, row.iteration): row.id for row in (await tx.execute(query)).all()}
+
+
+async def remove_of_run(tx: WriteTx, run_id: uuid.UUID) -> None:
+    """Remove the approvals of a run with all that hangs on them."""
+    await tx.execute(delete(approvals).where(approvals.c.workspace_id == tx.workspace_id, approvals.c.run_id == run_id))
+
+
+async def overdue(tx: ReadTx, limit: int) -> list[Row[Any]]:
+    """Return approvals of every workspace whose decision is overdue and was not told so yet, the oldest first."""
+    query = select(approvals.c.workspace_id, approvals.c.id).where(
+        approvals.c.status == Status.PENDING.value, approvals.c.breached_at.is_(None), approvals.c.due_at <= tx.now
+    )
+    return list((await tx.execute(query.order_by(approvals.c.due_at).limit(limit))).all())
+
+
+async def pending_assigned_to(tx: ReadTx, assignee: str, after: uuid.UUID | None, limit: int) -> list[uuid.UUID]:
+    """Return what waits for somebody (``kind:id``), by id."""
+    mine = _pending(tx).with_only_columns(approvals.c.id).where(approvals.c.assignees.op("&&")(_texts([assignee])))
+    if after is not None:
+        mine = mine.where(approvals.c.id > after)
+    return list((await tx.execute(mine.order_by(approvals.c.id).limit(limit))).scalars())

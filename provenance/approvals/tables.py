@@ -1,0 +1,112 @@
+"""Tables of the approvals: the request, every state its payload and assignees had, decisions, comments."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+
+from provenance.core.db import metadata
+
+_NONE = text("'{}'")
+_OF_APPROVAL = (["workspace_id", "approval_id"], ["approvals.workspace_id", "approvals.id"])
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("workspace_id", Uuid, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("token", Text, nullable=False, comment="of the wait that a decision ends"),
+    Column("run_id", Uuid, nullable=False),
+    Column("step_key", Text, nullable=False),
+    Column("iteration", Integer, nullable=False),
+    Column("attempt", SmallInteger, nullable=False),
+    Column("step_id", Text, nullable=False),
+    Column("span_id", Uuid, nullable=False, comment="of the step: what is recorded hangs below it"),
+    Column("workflow_id", Uuid, nullable=False),
+    Column("workflow_name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("version_checksum", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("started_by", Text, comment="user_… who started the run, or made the key that did; null: nobody"),
+    Column("title", Text, nullable=False),
+    Column("action", Text),
+    Column("summary", Text),
+    Column("risk", Text, nullable=False),
+    Column("status", Text, nullable=False, comment="pending, approved, rejected, expired or cancelled"),
+    Column("assignees", ARRAY(Text), nullable=False, server_default=_NONE, comment="kind:id each"),
+    Column("required", SmallInteger, nullable=False, comment="how many people have to approve"),
+    Column("policy_revision", Text, nullable=False),
+    Column("payload", Text, nullable=False, comment="JSON as it stands"),
+    Column("payload_revision", Integer, nullable=False, server_default="1"),
+    Column("payload_schema", Text, comment="JSON Schema; null: anything fits"),
+    Column("evidence", Text, nullable=False, comment="JSON list of label, value, tone"),
+    Column("sla_minutes", Integer, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, comment="null: never"),
+    Column("on_breach", Text, nullable=False, comment="notify, escalate, reject or approve"),
+    Column("escalate_to", ARRAY(Text), nullable=False, server_default=_NONE, comment="kind:id each"),
+    Column("breached_at", BigInteger),
+    Column("requested_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("decided_at", BigInteger),
+    Column("decided_by", Text, comment="user_…, or system"),
+    Column("via_grant_id", Uuid),
+    PrimaryKeyConstraint("workspace_id", "id"),
+    Index("ix_approvals_pending", "workspace_id", "id", postgresql_where=text("status = 'pending'")),
+    Index("ix_approvals_run", "workspace_id", "run_id"),
+    Index("ix_approvals_workflow", "workspace_id", "workflow_id", "id"),
+    Index("ix_approvals_due", "due_at", postgresql_where=text("status = 'pending' AND breached_at IS NULL")),
+)
+
+approval_revisions = Table(
+    "approval_revisions",
+    metadata,
+    Column("workspace_id", Uuid, nullable=False),
+    Column("approval_id", Uuid, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("made_by", Text, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "approval_id", "revision"),
+    ForeignKeyConstraint(*_OF_APPROVAL, name="fk_approval_revisions_approval", ondelete="CASCADE"),
+)
+
+approval_decisions = Table(
+    "approval_decisions",
+    metadata,
+    Column("workspace_id", Uuid, nullable=False),
+    Column("approval_id", Uuid, nullable=False),
+    Column("revision", Integer, nullable=False, comment="the state that was decided on; an older one is void"),
+    Column("decided_by", Text, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("comment", Text),
+    Column("rule", Text, comment="what the system followed"),
+    Column("at", BigInteger, nullable=False),
+    Column("signature", Text, nullable=False, comment="Ed25519 in base64"),
+    PrimaryKeyConstraint("workspace_id", "approval_id", "revision", "decided_by"),
+    ForeignKeyConstraint(*_OF_APPROVAL, name="fk_approval_decisions_approval", ondelete="CASCADE"),
+)
+
+approval_comments = Table(
+    "approval_comments",
+    metadata,
+    Column("workspace_id", Uuid, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("approval_id", Uuid, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "id"),
+    ForeignKeyConstraint(*_OF_APPROVAL, name="fk_approval_comments_approval", ondelete="CASCADE"),
+    Index("ix_approval_comments_approval", "workspace_id", "approval_id", "id"),
+)
