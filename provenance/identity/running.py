@@ -110,6 +110,7 @@ class Identity:
         """Finish what is being mailed; stop."""
         await self.last_used.stop()
         await self.mail.stop()
+        await self.provider.close()
         await self.epoch.stop()
 
 

@@ -1,14 +1,18 @@
 """Speaking to an OpenID Connect provider: discovery, the code exchange, and checking what it signed."""
 
+import base64
 import time
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode, urlsplit
 
+import msgspec
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
+from provenance.core.addresses import AddressRefused, EgressError
+from provenance.core.egress import Egress
 from provenance.core.settings import Settings
 from provenance.identity.oidc.errors import OidcNotConfigured, OidcRefused, OidcUnavailable
 
@@ -23,8 +27,13 @@ class Provider:
     """The one provider of an installation; what it published is asked for anew after ten minutes."""
 
     def __init__(self, settings: Settings) -> None:
-        """Take the settings; nothing is asked before somebody signs on."""
+        """Take the settings; nothing is asked before somebody signs on.
+
+        The issuer's own host may be called wherever it is: the operator named it, and it often stands in his network.
+        """
         self._settings = settings
+        own = urlsplit(settings.oidc_issuer or "").hostname
+        self._egress = Egress([*settings.egress_allow, *([own] if own else [])])
         self._metadata: dict[str, Any] = {}
         self._keys: KeySet | None = None
         self._asked = float("-inf")
@@ -35,6 +44,10 @@ class Provider:
         if self._settings.oidc_issuer is None or self._settings.oidc_client_id is None:
             raise OidcNotConfigured("No OpenID Connect provider is configured.")
         return self._settings.oidc_issuer
+
+    async def close(self) -> None:
+        """Close the connections to the provider."""
+        await self._egress.close()
 
     async def authorization_url(self, *, state: str, nonce: str, challenge: str, redirect_uri: str) -> str:
         """Return the address that the person is sent to."""
@@ -113,20 +126,26 @@ class Provider:
         return self._metadata
 
     async def _ask(self, method: str, url: str, form: dict[str, str] | None = None) -> dict[str, Any]:
-        import httpx  # only who signs on pays for it
-
-        secret = self._settings.oidc_client_secret
-        basic = None
-        if form is not None and secret is not None:
-            basic = httpx.BasicAuth(str(self._settings.oidc_client_id), secret.get_secret_value())
+        headers, body = {"accept": "application/json"}, None
+        if form is not None:
+            body = urlencode(form).encode()
+            headers["content-type"] = "application/x-www-form-urlencoded"
+            if self._settings.oidc_client_secret is not None:
+                headers["authorization"] = self._basic(self._settings.oidc_client_secret.get_secret_value())
         try:
-            async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False) as http:
-                answer = await http.request(method, url, data=form, auth=basic, headers={"accept": "application/json"})
-            found = answer.json()
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+            answer = await self._egress.request(method, url, headers=headers, body=body, seconds=TIMEOUT_SECONDS)
+            found = msgspec.json.decode(answer.body)
+        except AddressRefused as refused:
+            raise OidcUnavailable(f"The OpenID Connect provider is out of bounds: {refused}") from None
+        except (EgressError, ValueError):
             raise OidcUnavailable("The OpenID Connect provider does not answer.") from None
-        if form is not None and 400 <= answer.status_code < 500:
+        if form is not None and 400 <= answer.status < 500:
             raise OidcRefused("The provider does not take the code.")
-        if not answer.is_success or not isinstance(found, dict):
+        if answer.status >= 300 or not isinstance(found, dict):
             raise OidcUnavailable("The OpenID Connect provider answers something else than asked for.")
         return found
+
+    def _basic(self, secret: str) -> str:
+        """Return the client's credentials as RFC 6749, 2.3.1 wants them: each part encoded as in a form first."""
+        pair = f"{quote_plus(str(self._settings.oidc_client_id))}:{quote_plus(secret)}"
+        return f"Basic {base64.b64encode(pair.encode()).decode()}"

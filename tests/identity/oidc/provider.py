@@ -6,7 +6,7 @@ import time
 from hashlib import sha256
 from secrets import token_urlsafe
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, quote_plus, urlencode
 
 import msgspec
 import uvicorn
@@ -25,6 +25,7 @@ class OidcProvider:
         self.claims: dict[str, Any] = {}
         self.spoilt: dict[str, Any] = {}
         self.issuer = ""
+        self.named: tuple[str, str] | None = None
         self._codes: dict[str, dict[str, str]] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -43,7 +44,8 @@ class OidcProvider:
     ) -> tuple[int, dict[str, Any], str]:
         if path == "/.well-known/openid-configuration":
             ends = {f"{name}_endpoint": f"{self.issuer}/{name}" for name in ("authorization", "token")}
-            return 200, {"issuer": self.issuer, "jwks_uri": f"{self.issuer}/jwks", **ends}, ""
+            issuer, keys = self.named or (self.issuer, f"{self.issuer}/jwks")
+            return 200, {"issuer": issuer, "jwks_uri": keys, **ends}, ""
         if path == "/jwks":
             return 200, {"keys": [key.as_dict(private=False) for key in self.published]}, ""
         if path == "/authorization":
@@ -64,7 +66,7 @@ class OidcProvider:
         self, asked: dict[str, str], form: dict[str, str], headers: dict[str, str]
     ) -> tuple[int, dict[str, Any], str]:
         proof = base64.urlsafe_b64encode(sha256(form["code_verifier"].encode()).digest()).rstrip(b"=").decode()
-        basic = "Basic " + base64.b64encode(f"{CLIENT}:{SECRET}".encode()).decode()
+        basic = "Basic " + base64.b64encode(f"{quote_plus(CLIENT)}:{quote_plus(SECRET)}".encode()).decode()
         same = form["redirect_uri"] == asked["redirect_uri"] and asked["client_id"] == CLIENT
         if proof != asked["code_challenge"] or headers.get("authorization") != basic or not same:
             return 400, {"error": "invalid_grant"}, ""

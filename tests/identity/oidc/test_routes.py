@@ -110,6 +110,20 @@ class TestSignOn:
         trusting.door.framework.state.identity.provider._asked -= 5
         assert (await signed_on(site)).status_code == 200
 
+    async def test_keys_at_an_inner_address_that_is_not_listed_are_not_fetched(
+        self, settings: Settings, provider: OidcProvider, app: Running
+    ) -> None:
+        elsewhere = provider.issuer.replace("127.0.0.1", "localhost")
+        provider.named = elsewhere, f"{provider.issuer}/jwks"
+        chosen = {"oidc_issuer": elsewhere, "oidc_client_id": CLIENT, "oidc_client_secret": SecretStr(SECRET)}
+        try:
+            async with running(settings.model_copy(update=chosen)) as near, httpx.AsyncClient(base_url=near.url) as web:
+                refused = (await web.post("/auth/oidc/login", json={})).json()
+        finally:
+            provider.named = None
+        assert refused["code"] == "oidc_unavailable"
+        assert "out of bounds" in refused["detail"]
+
     async def test_state_and_code_work_once(
         self, site: httpx.AsyncClient, provider: OidcProvider, someone: Someone
     ) -> None:
