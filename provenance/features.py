@@ -67,6 +67,13 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/docs/workflow-definition.schema.json": ("provenance.workflows.definition_routes",),
     "/connections": ("provenance.connections.routes",),
     "/oauth": ("provenance.connections.routes",),
+    "/datastores": (
+        "provenance.datastores.routes",
+        "provenance.datastores.objects.routes",
+        "provenance.datastores.uploads.routes",
+    ),
+    "/uploads": ("provenance.datastores.uploads.routes",),
+    "/downloads": ("provenance.datastores.objects.routes",),
     "/platform/queue": ("provenance.ledger.queue.routes",),
     "/auth": (
         "provenance.identity.sessions.routes",
@@ -111,6 +118,9 @@ TABLES = (
     "provenance.engine.tables",
     "provenance.runs.webhooks.tables",
     "provenance.approvals.tables",
+    "provenance.datastores.tables",
+    "provenance.datastores.objects.tables",
+    "provenance.datastores.uploads.tables",
 )
 
 TASKS = ("provenance.ledger.fields.tasks", "provenance.evidence.tasks", "provenance.notifications.tasks")
@@ -128,6 +138,7 @@ LOOPS = (
     "provenance.runs.tasks",
     "provenance.ledger.erasure.tasks",
     "provenance.secrets.tasks",
+    "provenance.datastores.tasks",
 )
 """Modules whose ``run(ledger, stop)`` the worker keeps running: work that follows no event."""
 

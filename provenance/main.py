@@ -24,6 +24,8 @@ from provenance.core.objects import Objects
 from provenance.core.routing import Route, install_error_rendering
 from provenance.core.settings import Settings
 from provenance.core.transport import Proxies
+from provenance.datastores.running import OBJECT_PATHS
+from provenance.datastores.running import Running as Datastores
 from provenance.expressions import Evaluator
 from provenance.features import ROUTES, load_tasks
 from provenance.identity.members.erasing import tombstones
@@ -111,6 +113,7 @@ def create_app(settings: Settings) -> Door:
     app.state.engine = runs.engine
     app.state.egress, app.state.connections = egress, Connections(ledger, egress)
     app.state.tombstones, app.state.objects = tombstones, Objects.of(settings)
+    app.state.datastores = Datastores.of(ledger, app.state.objects)
     app.router.route_class = Route
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     app.state.routers = [operations.router, *feature_routers()]
@@ -127,6 +130,7 @@ def create_app(settings: Settings) -> Door:
         around=_cors(settings.cors_origins) if settings.cors_origins else None,
         denied=denials.note,
         proxies=Proxies(settings.trusted_proxies),
+        passing=OBJECT_PATHS,
     )
     door.framework = app
     return door

@@ -15,6 +15,8 @@ from provenance.core.errors import Invalid
 from provenance.core.keyring import WorkspaceKeys
 
 MAX_LENGTH = 512
+MAX_POSITION = 4_096
+"""A cursor of texts, such as the keys of objects, is as long as those are; what a list asks for bounds it further."""
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 _MAC_BYTES = 16
@@ -57,7 +59,7 @@ def opened(keys: WorkspaceKeys, purpose: str, bound_to: bytes, text: str) -> byt
     """Return the payload that `sealed` wrote. Raises BadCursor."""
     head, _, tail = text.partition(".")
     try:
-        if len(text) > MAX_LENGTH:
+        if len(text) > MAX_POSITION:
             raise ValueError("too long")
         payload, mac = _bytes(head), _bytes(tail)
         if not hmac.compare_digest(mac, _mac(keys, purpose, bound_to, payload)):

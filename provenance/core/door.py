@@ -164,6 +164,7 @@ class Door:
         around: Callable[[App], App] | None = None,
         denied: Denied | None = None,
         proxies: Proxies | None = None,
+        passing: re.Pattern[str] | None = None,
     ) -> None:
         """Take the framework's application, the hot handlers by (method, path), and limits unlike the usual one.
 
@@ -171,7 +172,8 @@ class Door:
 
         ``express`` are handlers of posts by path, which the protocol asks first (see `provenance.core.express`).
         ``around`` wraps every path, such as CORS for browsers; with it there is no express. ``denied`` is told of
-        each caller who was refused. ``proxies`` are those before us whose word about a client counts.
+        each caller who was refused. ``proxies`` are those before us whose word about a client counts. ``passing``
+        are paths whose bytes pass as they are: the body is the route's to read, the answer is never compressed.
         """
         self.proxies = proxies or Proxies()
         self.express = express if express is not None and around is None else {}
@@ -182,6 +184,7 @@ class Door:
         self._hot = hot
         self._body_limits = body_limits
         self._denied = denied
+        self._passing = passing
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Serve one connection: requests through the door, the rest (lifespan) straight to the application."""
@@ -207,6 +210,9 @@ class Door:
         scope["exchange"] = exchange
         visit = _Visit(scope, exchange, send)
         try:
+            if self._passing is not None and self._passing.match(path):
+                await self._inner(scope, receive, visit.send)
+                return
             exchange.body = await self._read_body(exchange, receive)
             handler = self._hot.get((exchange.method, path))
             if handler is not None and self._straight and b"gzip" not in exchange.headers.get(b"accept-encoding", b""):

@@ -133,11 +133,13 @@ class Objects:
         limit: int | None = None,
         size: int | None = None,
         sha256: bytes | None = None,
+        content_type: str | None = None,
     ) -> Stored:
         """Store a content under a key, in memory that does not grow with it, and say what it was.
 
-        ``limit`` is the most bytes it may have; ``size`` and ``sha256`` are what it must have. Whatever the stream
-        raises ends the put, and is raised. Raises ObjectTooLarge, ObjectDiffers, ObjectStoreAway and DiskFull.
+        ``limit`` is the most bytes it may have; ``size`` and ``sha256`` are what it must have. ``content_type`` is what
+        a store of its own says of it to those who come with a signed address. Whatever the stream raises ends the put,
+        and is raised. Raises ObjectTooLarge, ObjectDiffers, ObjectStoreAway and DiskFull.
         """
         path = _path(workspace_id, area, key)
         if self._guard is not None:
@@ -147,7 +149,14 @@ class Objects:
         head, more = await _head(counted, part)
         source = _chained(head, counted) if more else head
         try:
-            await obstore.put_async(self._store, path, source, chunk_size=part, max_concurrency=AT_ONCE)
+            await obstore.put_async(
+                self._store,
+                path,
+                source,
+                attributes=None if self._folder is not None else _attributes(content_type),
+                chunk_size=part,
+                max_concurrency=AT_ONCE,
+            )
         except BaseError as error:
             raise _away(error) from error
         if self._folder is not None:
@@ -294,6 +303,11 @@ async def _chained(head: bytes, rest: AsyncIterable[bytes]) -> AsyncIterator[byt
     yield head
     async for piece in rest:
         yield piece
+
+
+def _attributes(content_type: str | None) -> Any:
+    """Say what a content is, and that a browser is to keep it, not to show it."""
+    return None if content_type is None else {"Content-Type": content_type, "Content-Disposition": "attachment"}
 
 
 def _path(workspace_id: uuid.UUID, area: str, key: str) -> str:
