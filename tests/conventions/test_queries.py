@@ -23,6 +23,10 @@ WIDE = {
     "ledger/self_audit/queries.py:count_incidents": "a figure of the installation's metrics",
     "ledger/self_audit/queries.py:signed_logs": "the worker goes through all workspaces",
     "secrets/queries.py:workspaces_with_work": "the worker looks after all workspaces",
+    "datastores/queries.py:with_old_objects": "the worker looks after all workspaces",
+    "datastores/objects/queries.py:workspaces_with_garbage": "the worker looks after all workspaces",
+    "datastores/uploads/queries.py:waiting": "the worker looks after all workspaces",
+    "datastores/uploads/queries.py:workspaces_with_old": "the worker looks after all workspaces",
     "approvals/queries.py:overdue": "the worker looks after all workspaces",
     "core/keyring.py:load_master_key": "asks which master keys wrapped anything, of the whole installation",
 }

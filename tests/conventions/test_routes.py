@@ -46,6 +46,9 @@ PUBLIC = {
     "witness.key": "a public key",
     "connections.callback": "the state of the authorisation is the credential",
     "connections.confirm": "the state of the authorisation is the credential",
+    "uploads.put": "the signed address is the credential",
+    "uploads.get": "the signed address is the credential",
+    "downloads.fetch": "the signed address is the credential",
 }
 """Routes that declare no scope, and why."""
 OTHER_VERBS = {
@@ -65,6 +68,8 @@ OTHER_VERBS = {
         "list_runs",
         "list_streams",
         "list_connections",
+        "list_datastores",
+        "list_objects",
         "list_secrets",
         "list_words",
         "list_workflows",

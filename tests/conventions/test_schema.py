@@ -114,6 +114,8 @@ OF_UPKEEP = {
     "ix_workflow_triggers_next_at",
     "ix_webhook_deliveries_at",
     "ix_approvals_due",
+    "ix_datastore_garbage_after",
+    "ix_datastore_uploads_expires_at",
 }
 """Indexes by which the worker finds what is due or over its time, of all workspaces."""
 

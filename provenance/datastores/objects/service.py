@@ -77,7 +77,7 @@ async def show(
     await queries.store(tx, datastore.id, row)
     if before is not None:
         await queries.discard(tx, [before.blob], tx.now + UNREAD_AFTER_NS)
-    await datastore_queries.count(tx, datastore.id, objects=before is None, size=grown)
+    await datastore_queries.count(tx, datastore.id, objects=int(before is None), size=grown)
     data = {"contentType": row.content_type, "replaced": before is not None}
     _tell(tx, DatastoreEvent.OBJECT_WRITTEN, datastore, row, data, audit.Risk.LOW, by)
     return row
