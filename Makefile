@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup run test lint format docs bench tamper-demo lock
+.PHONY: help setup run test lint format docs bench tamper-demo crash-demo lock
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -45,6 +45,9 @@ bench: $(VENV)/.dev  ## Measure: rates, latencies and their ratio to the raw lim
 
 tamper-demo: $(VENV)/.main  ## Tamper with a ledger in every way we know, and see each found out.
 	$(BIN)/python -m demo.tamper
+
+crash-demo: $(VENV)/.main  ## Kill workers, server and database while a thousand runs go; count what is lost.
+	$(BIN)/python -m demo.crash
 
 lock: $(VENV)/.dev  ## Pin the libraries anew from requirements/*.in.
 	cd requirements && for f in main dev; do ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes \

@@ -234,6 +234,7 @@ class Carrier(Hosting):
             try:
                 row = (await self._dispatch.standing([key])).get(key.run_id)
                 if row is None or row.epoch != drive.epoch or row.state != State.RUNNING:
+                    log.info("run_fenced", run=str(key.run_id), epoch=drive.epoch)
                     self._lose(drive)
                 elif row.seq != drive.seq:  # a commit whose answer was lost: what is in memory is behind
                     self._give_back(drive)
