@@ -136,6 +136,7 @@ LOOPS = (
     "provenance.notifications.digest.tasks",
     "provenance.upkeep",
     "provenance.runs.tasks",
+    "provenance.runs.schedules.tasks",
     "provenance.ledger.erasure.tasks",
     "provenance.secrets.tasks",
     "provenance.datastores.tasks",

@@ -226,9 +226,9 @@ _DUE = (
 )
 
 
-async def due_schedules(tx: ReadTx, *, limit: int) -> list[Any]:
+async def due_schedules(tx: ReadTx, now: int, *, limit: int) -> list[Any]:
     """Return schedules whose time has come, of the whole installation, the longest waiting first."""
-    return list((await tx.driver_sql(_DUE, (tx.now, limit))).all())
+    return list((await tx.driver_sql(_DUE, (now, limit))).all())
 
 
 async def move_schedule(tx: WriteTx, workflow_id: uuid.UUID, key: str, *, seen: int, to: int | None) -> bool:

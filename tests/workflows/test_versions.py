@@ -176,8 +176,8 @@ class TestTriggers:
         workspace_id, workflow_id = ids.decode("ws", workspace.id), ids.decode("wf", made["workflowId"])
         assert workflow_id is not None
         async with app.ledger.db.housekeeping(workspace_id) as tx:
-            tx.now += 120 * 10**9
-            [due] = [row for row in await queries.due_schedules(tx, limit=100) if row.workflow_id == workflow_id]
+            soon = tx.now + 120 * 10**9
+            [due] = [row for row in await queries.due_schedules(tx, soon, limit=100) if row.workflow_id == workflow_id]
             assert (due.key, due.live_version, due.overlap, due.catch_up) == ("start", 1, "skip", "last")
             moved = [
                 await queries.move_schedule(tx, workflow_id, "start", seen=due.next_at, to=due.next_at + 1)
