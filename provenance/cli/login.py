@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (login, logout, whoami):
+    for command in (login, logout, whoami, approve_device):
         app.command()(command)
 
 
 def login(
     api_url: ApiUrl = None,
     email: Annotated[str | None, typer.Option("--email", help="The account; without it, it is asked for.")] = None,
-    device: Annotated[bool, typer.Option("--device", help="Approve in a browser, no password here.")] = False,
+    device: Annotated[bool, typer.Option("--device", help="Approve it elsewhere; no password here.")] = False,
     workspace: Annotated[str | None, typer.Option("--workspace", help="Workspace to enter (ws_…).")] = None,
 ) -> None:
     """Sign in. The session is kept for this person alone and renews itself."""
@@ -75,6 +75,27 @@ def whoami(api_url: ApiUrl = None) -> None:
     typer.echo(f"{user['userId']}\t{user['email']}\t{place['slug']}\t{found['role']}")
 
 
+def approve_device(
+    code: Annotated[str, typer.Argument(help="The code that the device shows.")],
+    api_url: ApiUrl = None,
+    deny: Annotated[bool, typer.Option("--deny", help="Send the device away instead.")] = False,
+) -> None:
+    """Let the device that shows a code act as you, in the workspace you are signed in to."""
+    from provenance_client import Client, ProvenanceError
+
+    url = resolve(api_url).api_url
+    token = token_for(url)
+    if token is None:
+        raise Refused(f"nobody is signed in to {url}; sign in with: provenance login")
+    try:
+        with Client(api_url=url, token=token) as client:
+            path = "/auth/device/deny" if deny else "/auth/device/approve"
+            decided = client.call("POST", path, json={"userCode": code}, at_root=True)
+    except ProvenanceError as error:
+        raise from_client(error) from error
+    typer.echo(f"{'denied' if deny else 'approved'}: {decided['clientName']}", err=True)
+
+
 def _by_password(client: "Client", email: str | None, workspace: str | None) -> Any:
     from provenance_client import ProvenanceError
 
@@ -99,7 +120,7 @@ def _by_device(client: "Client") -> Any:
     from provenance_client import ProvenanceError
 
     begun = client.call("POST", "/auth/device/code", json={"clientName": "provenance"}, at_root=True)
-    typer.echo(f"Open {begun['verificationUriComplete']}\nand approve the code {begun['userCode']}", err=True)
+    typer.echo(f"Where you are signed in, run: provenance approve-device {begun['userCode']}", err=True)
     pause, until = begun["interval"], time.monotonic() + begun["expiresIn"]
     while time.monotonic() < until:
         time.sleep(pause)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,40 @@ async def test_a_wrong_password_signs_nobody_in(shell: Shell, someone: Someone) 
     done = await asyncio.to_thread(shell.run, "login", "--email", someone.email, stdin="wrong horse battery\n")
     assert done.returncode == 1
     assert "bad_credentials" in done.stderr
+
+
+class TestDevice:
+    async def test_it_is_signed_in_once_a_person_approves_its_code(
+        self, shell: Shell, tmp_path: Path, someone: Someone
+    ) -> None:
+        await signed_in(shell, someone)
+        begun, waiting, code = await device(shell, tmp_path)
+        told = await asyncio.to_thread(shell.run, "approve-device", code)
+        assert (told.returncode, told.stderr) == (0, "approved: provenance\n")
+        _, errors = await asyncio.to_thread(waiting.communicate, timeout=30)
+        assert waiting.returncode == 0, errors
+        assert someone.email in errors
+        assert (await asyncio.to_thread(begun.run, "whoami")).stdout.split("\t")[0] == someone.id
+
+    async def test_it_is_told_when_it_is_sent_away(self, shell: Shell, tmp_path: Path, someone: Someone) -> None:
+        await signed_in(shell, someone)
+        _, waiting, code = await device(shell, tmp_path)
+        assert (await asyncio.to_thread(shell.run, "approve-device", "--deny", code)).returncode == 0
+        _, errors = await asyncio.to_thread(waiting.communicate, timeout=30)
+        assert waiting.returncode == 1
+        assert "denied" in errors
+
+    async def test_nobody_approves_who_is_not_signed_in(self, shell: Shell) -> None:
+        refused = await asyncio.to_thread(shell.run, "approve-device", "AAAA-BBBB")
+        assert refused.returncode == 1
+        assert "provenance login" in refused.stderr
+
+
+async def device(shell: Shell, folder: Path) -> tuple[Shell, subprocess.Popen[str], str]:
+    """Begin to sign in from a second home; return its shell, the command that waits, and the code it shows."""
+    there = Shell(folder / "device", shell.settings)
+    there.home.mkdir()
+    waiting = there.start("login", "--device")
+    assert waiting.stderr is not None
+    code = (await asyncio.to_thread(waiting.stderr.readline)).split()[-1]
+    return there, waiting, code
