@@ -14,7 +14,8 @@ An `Expression` gives any value instead, as JSON: mappings are made of them.
 from provenance.expressions.condition import Condition, compile_condition
 from provenance.expressions.errors import ExpressionError, InvalidExpression
 from provenance.expressions.evaluator import Evaluator
-from provenance.expressions.expression import Expression, compile_expression
+from provenance.expressions.expression import Expression, Kind, compile_expression
+from provenance.expressions.shapes import Shape
 from provenance.expressions.types import Type
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "Expression",
     "ExpressionError",
     "InvalidExpression",
+    "Kind",
+    "Shape",
     "Type",
     "compile_condition",
     "compile_expression",

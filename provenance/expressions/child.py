@@ -14,7 +14,8 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from provenance.expressions.errors import ExpressionError, InvalidExpression
-from provenance.expressions.expression import compile_expression
+from provenance.expressions.expression import Kind, compile_expression
+from provenance.expressions.shapes import Shape
 from provenance.expressions.types import Type
 
 CPU_SECONDS: Final = 0.1
@@ -33,7 +34,7 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
 
 def _answer(asked: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        expression = compile_expression(asked["source"], {name: Type(kind) for name, kind in asked["variables"]})
+        expression = compile_expression(asked["source"], {name: _kind(kind) for name, kind in asked["variables"]})
         signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS)
         try:
             return {"value": expression.value(asked["values"])}
@@ -45,6 +46,10 @@ def _answer(asked: Mapping[str, Any]) -> dict[str, Any]:
         return {"error": error.issue, "missing": False}
     except MemoryError:
         return {"error": "the expression needs more memory than it may use", "missing": False}
+
+
+def _kind(written: str | Mapping[str, str]) -> Kind:
+    return Type(written) if isinstance(written, str) else Shape(msgspec.json.decode(written["schema"]))
 
 
 def _bound() -> None:

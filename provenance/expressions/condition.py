@@ -2,23 +2,16 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from threading import Lock
 from typing import Any, Final
 
 from cel_expr_python import cel
-from cel_expr_python.ext import ext_math, ext_optional, ext_strings
 
-from provenance.expressions import bounds
-from provenance.expressions.errors import ExpressionError, InvalidExpression, from_compiler, from_evaluation
-from provenance.expressions.functions import EXTENSION
+from provenance.expressions import bounds, engine
+from provenance.expressions.errors import ExpressionError, InvalidExpression, from_evaluation
 from provenance.expressions.tree import read_tree
-from provenance.expressions.types import CHECKED_AS, READ_AS, Type
+from provenance.expressions.types import READ_AS, Type
 
 _KEPT_CONDITIONS: Final = 1024
-_KEPT_ENVIRONMENTS: Final = 64
-
-# The engine makes the compiler and runtime of an environment at first use, with no lock of its own.
-_first_use = Lock()
 
 _Variables = tuple[tuple[str, Type], ...]
 
@@ -75,26 +68,12 @@ def _compiled(source: str, variables: _Variables, allow_comprehensions: bool) ->
     return Condition(source, program, {name: kind for name, kind in variables if name in tree.variables})
 
 
-def program_of(source: str, variables: _Variables, *, condition: bool) -> cel.Expression:
+def program_of(source: str, variables: engine.Declared, *, condition: bool) -> cel.Expression:
     """Compile a source over variables; ``condition``: it must give true or false. Raises `InvalidExpression`."""
     bounds.check_source(source)
-    with _first_use:
-        try:
-            program = _environment(variables).compile(source)
-        except (RuntimeError, TypeError) as error:
-            raise from_compiler(str(error), source) from None
+    program = engine.compiled(source, variables)
     result = program.return_type()
     if condition and result not in (cel.Type.BOOL, cel.Type.DYN):
         issue = f"a condition is true or false; this gives {result.name()}"
         raise InvalidExpression("not_a_condition", issue)
     return program
-
-
-@lru_cache(maxsize=_KEPT_ENVIRONMENTS)
-def _environment(variables: _Variables) -> cel.Env:
-    environment = cel.NewEnv(
-        variables={name: CHECKED_AS[kind] for name, kind in variables},
-        extensions=[ext_optional.ExtOptional(), ext_math.ExtMath(), ext_strings.ExtStrings(), EXTENSION],
-    )
-    environment.compile("true").eval()
-    return environment

@@ -11,7 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from provenance.expressions.errors import ExpressionError
-from provenance.expressions.expression import RESULT_BYTES, Expression
+from provenance.expressions.expression import RESULT_BYTES, Expression, Kind
+from provenance.expressions.shapes import Shape
 
 WALL_SECONDS: Final = 10.0
 """Longest an evaluation may take on a busy machine; its processor time is bounded more tightly."""
@@ -70,13 +71,17 @@ class Evaluator:
 def _frame(expression: Expression, values: Mapping[str, Any]) -> bytes:
     asked = {
         "source": expression.source,
-        "variables": expression.variables,
+        "variables": [(name, _kind(kind)) for name, kind in expression.variables],
         "values": {name: values[name] for name in expression.reads if name in values},
     }
     body = msgspec.json.encode(asked)
     if len(body) > ASKED_BYTES:
         raise ExpressionError(f"the values it reads are larger than {ASKED_BYTES >> 20} MiB")
     return len(body).to_bytes(4, "big") + body
+
+
+def _kind(kind: Kind) -> str | dict[str, str]:
+    return {"schema": kind.text} if isinstance(kind, Shape) else kind.value
 
 
 async def _begin() -> Process:

@@ -12,8 +12,10 @@ from typing import Any, Final
 from cel_expr_python import cel
 
 from provenance.expressions import bounds
+from provenance.expressions.checking import Study, studied
 from provenance.expressions.condition import program_of
 from provenance.expressions.errors import ExpressionError, InvalidExpression, from_evaluation
+from provenance.expressions.shapes import Shape
 from provenance.expressions.tree import Tree, read_tree
 from provenance.expressions.types import READ_AS, Type, text_of_time
 
@@ -23,7 +25,10 @@ _LARGEST: Final = 2**53 - 1
 _INFINITE: Final = float("inf")
 _NOT_READ: Final = frozenset({"TYPE", "UNKNOWN", "ERROR"})
 
-_Variables = tuple[tuple[str, Type], ...]
+Kind = Type | Shape
+"""How a variable is declared: by its type, or by what is known of the JSON it holds."""
+
+_Variables = tuple[tuple[str, Kind], ...]
 
 
 class Expression:
@@ -31,21 +36,23 @@ class Expression:
 
     ``reads`` are the variables it reads, ``bounded`` tells whether evaluating costs a known amount: one that is
     not bounded belongs into a process that can be stopped (`Evaluator`). ``gives`` is the engine's name of the
-    result's kind (``BOOL``, ``STRING``, ``DYN`` …) as far as it is known beforehand.
+    result's kind (``BOOL``, ``STRING``, ``DYN`` …) as far as it is known beforehand. ``study`` tells what it reads
+    member by member, and what may go wrong.
     """
 
-    __slots__ = ("_program", "_reads", "bounded", "gives", "reads", "source", "tree", "variables")
+    __slots__ = ("_program", "_reads", "bounded", "gives", "reads", "source", "study", "tree", "variables")
 
-    def __init__(self, source: str, program: cel.Expression, variables: _Variables, tree: Tree) -> None:
+    def __init__(self, source: str, program: cel.Expression, variables: _Variables, tree: Tree, study: Study) -> None:
         self.source = source
         self.tree = tree
+        self.study = study
         self.variables = tuple(each for each in variables if each[0] in tree.variables)
         self.reads = frozenset(name for name, _ in self.variables)
         self.bounded = _is_bounded(tree)
         self.gives = program.return_type().name()
         self._program = program
         self._reads: list[tuple[str, Callable[[Any], Any], Any]] = [
-            (name, READ_AS[kind], {} if kind is Type.ANY and name not in tree.wholes else None)
+            (name, _reader(kind), {} if _is_json(kind) and name not in tree.wholes else None)
             for name, kind in self.variables
         ]
 
@@ -147,6 +154,14 @@ def _not_json(kind: str, value: Any) -> ExpressionError:
     return ExpressionError(f"the result is a {kind.lower()}, which JSON cannot hold")
 
 
+def _reader(kind: Kind) -> Callable[[Any], Any]:
+    return kind.typed if isinstance(kind, Shape) else READ_AS[kind]
+
+
+def _is_json(kind: Kind) -> bool:
+    return isinstance(kind, Shape) or kind is Type.ANY
+
+
 def _is_bounded(tree: Tree) -> bool:
     try:
         bounds.check_bounded(tree)
@@ -155,19 +170,27 @@ def _is_bounded(tree: Tree) -> bool:
     return True
 
 
-def compile_expression(source: str, variables: Mapping[str, Type], *, condition: bool = False) -> Expression:
+def compile_expression(source: str, variables: Mapping[str, Kind], *, condition: bool = False) -> Expression:
     """Compile and type-check an expression over declared variables; names may be dotted (`steps.a.output`).
 
-    With ``condition`` it must give true or false. Compiled expressions are kept, some thousands at most.
-    Raises `InvalidExpression` (spec/automation.md section 6.4).
+    With ``condition`` it must give true or false. A variable with a `Shape` is held to its schema: a member that it
+    does not have is refused, as is a function that is given another kind than it takes. Compiled expressions are
+    kept, some thousands at most. Raises `InvalidExpression` (spec/automation.md section 6.4).
     """
-    return _compiled(source, tuple(sorted(variables.items())), condition)
+    return _compiled(source, tuple(sorted(variables.items(), key=_name_of)), condition)
+
+
+def _name_of(variable: tuple[str, Kind]) -> str:
+    return variable[0]
 
 
 @lru_cache(maxsize=_KEPT)
 def _compiled(source: str, variables: _Variables, condition: bool) -> Expression:
-    program = program_of(source, variables, condition=condition)
-    tree = read_tree(program.serialize())
+    declared = tuple((name, "any" if isinstance(kind, Shape) else kind) for name, kind in variables)
+    program = program_of(source, declared, condition=condition)
+    written = program.serialize()
+    tree = read_tree(written)
     bounds.check_loops(tree)
     bounds.check_values(tree)
-    return Expression(source, program, variables, tree)
+    shapes = {name: kind for name, kind in variables if isinstance(kind, Shape)}
+    return Expression(source, program, variables, tree, studied(written, shapes, condition=condition))

@@ -5,8 +5,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from cel_expr_python import cel
-
 from provenance.expressions.errors import ExpressionError
 
 
@@ -34,11 +32,11 @@ def typed(value: Any) -> Any:
     """The JSON value with integral numbers as int and the rest as double: 750, 750.0 and 7.5e2 are one."""
     kind = type(value)
     if kind is str:
-        return _text(value)
+        return checked_text(value)
     if kind is float:
         return int(value) if value.is_integer() and abs(value) < 2**63 else value
     if kind is dict:
-        return {_text(name): typed(member) for name, member in value.items()}
+        return {checked_text(name): typed(member) for name, member in value.items()}
     if kind is list or kind is tuple:
         return [typed(item) for item in value]
     return value
@@ -55,7 +53,7 @@ def text_of_time(found: Any) -> str:
     raise ExpressionError(f"the result is a {type(found).__name__}, which JSON cannot hold")
 
 
-def _text(value: Any) -> Any:
+def checked_text(value: Any) -> Any:
     """The text as it is; one with U+0000 is refused: the engine would compare only what stands before it."""
     if isinstance(value, str) and "\x00" in value:
         raise ExpressionError("a text with the character U+0000 cannot be compared")
@@ -80,20 +78,6 @@ def _as_given(value: Any) -> Any:
     return value
 
 
-CHECKED_AS: Final[dict[Type, cel.Type]] = {
-    Type.ANY: cel.Type.DYN,
-    Type.BOOL: cel.Type.BOOL,
-    Type.DOUBLE: cel.Type.DOUBLE,
-    Type.DURATION: cel.Type.DURATION,
-    Type.INT: cel.Type.INT,
-    Type.LIST: cel.Type.LIST,
-    Type.MAP: cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
-    Type.NUMBER: cel.Type.DYN,
-    Type.STRING: cel.Type.STRING,
-    Type.TIMESTAMP: cel.Type.TIMESTAMP,
-}
-"""What the compiler is told of a variable."""
-
 READ_AS: Final[dict[Type, Callable[[Any], Any]]] = {
     Type.ANY: typed,
     Type.BOOL: _as_given,
@@ -103,7 +87,7 @@ READ_AS: Final[dict[Type, Callable[[Any], Any]]] = {
     Type.LIST: typed,
     Type.MAP: typed,
     Type.NUMBER: _number,
-    Type.STRING: _text,
+    Type.STRING: checked_text,
     Type.TIMESTAMP: _as_given,
 }
 """How the value of a variable is handed to the evaluator, which checks the types given as they are."""

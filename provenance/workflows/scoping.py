@@ -11,9 +11,12 @@ from typing import Any, Final
 
 import msgspec
 
-from provenance.expressions import Expression, InvalidExpression, Type, compile_expression
+from provenance.expressions import Expression, InvalidExpression, Kind, Shape, Type, compile_expression
+from provenance.workflows import graph, knowing
 from provenance.workflows.checking_graph import RESERVED, Drawn
 from provenance.workflows.configs import Compile
+from provenance.workflows.kinds import Kinds
+from provenance.workflows.mapping import Exactly, Node, compile_mapping
 from provenance.workflows.plan import EVENT_SCOPE, GATE_MEMBERS, SCOPE
 from provenance.workflows.problems import Problem
 
@@ -27,24 +30,63 @@ _TAKEN: Final = frozenset(name.partition(".")[0] for name in SCOPE) | {"steps", 
 class Place(msgspec.Struct, frozen=True):
     """Where an expression stands: in a step, or in the output (None), which may read every step.
 
-    ``after``: on an edge, where the step it leaves has ended. ``item``: the variable of the step's forEach. ``event``:
-    in a trigger, where there is no run yet.
+    ``after``: on an edge, where the step it leaves has ended. ``item``: the variable of the step's forEach, ``items``
+    what is known of it. ``event``: in a trigger, where there is no run yet.
     """
 
     key: str | None
     after: bool = False
     item: str | None = None
+    items: Kind = Type.ANY
     event: bool = False
 
 
 class Scoping:
     """Compiles the expressions of one definition over what each may read."""
 
-    def __init__(self, document: Mapping[str, Any], drawn: Drawn) -> None:
-        """Take the document and its graph."""
+    def __init__(self, document: Mapping[str, Any], drawn: Drawn, kinds: Kinds) -> None:
+        """Take the document, its graph and the kinds."""
         self._drawn = drawn
-        self._declared = SCOPE | _steps(drawn)
-        self.warnings: list[Problem] = []
+        self._declared: dict[str, Kind] = {**SCOPE, **_steps(drawn)}
+        steps = [step.document for step in drawn.steps]
+        self._know("input", knowing.input_schema(document, knowing.triggers_of(steps, kinds)))
+        if isinstance(document.get("vars"), Mapping):
+            self._know("vars", knowing.schema_of_value(document["vars"]))
+        for key in graph.ordered(drawn.forward):
+            if key not in RESERVED:
+                self._know_step(key, drawn.by_key[key].document, kinds)
+
+    def _know(self, name: str, schema: Any) -> None:
+        shape = knowing.shape_of(schema)
+        if shape is not None:
+            self._declared[name] = shape
+
+    def _know_step(self, key: str, document: Mapping[str, Any], kinds: Kinds) -> None:
+        """Declare what is known of a step's output; those before it are known by now."""
+        kind, config = kinds.get(document["kind"]), self._drawn.config(key)
+        if kind is None or not isinstance(document.get("forEach", {}), Mapping):
+            return
+        schema = knowing.output_schema(kind, document, config)
+        if kind.is_trigger:
+            schema = config.get("inputSchema", self._schema_of_input)
+        elif config.get("mode") == "transform" and kind.name == "logic" and "forEach" not in document:
+            node, wrong = compile_mapping(config.get("transform"), self.compiler(Place(key)))
+            schema = None if wrong else knowing.schema_of_mapping(node)
+        self._know(f"steps.{key}.output", schema)
+        if kind.is_gate:
+            self._know(f"approval.{key}.payload", config.get("payloadSchema"))
+
+    @property
+    def _schema_of_input(self) -> Any:
+        found = self._declared["input"]
+        return found.schema if isinstance(found, Shape) else None
+
+    def items(self, node: Node) -> Kind:
+        """Return what is known of each item of the list that a mapping gives."""
+        if not isinstance(node, Exactly) or node.expression.study.result.shape is None:
+            return Type.ANY
+        shape = node.expression.study.result.shape
+        return knowing.shape_of(shape.item().schema) or Type.ANY
 
     def compiler(self, place: Place) -> Compile:
         """Return how the expressions of one place are compiled."""
@@ -63,12 +105,12 @@ class Scoping:
             self._allow(name, place)
         return compiled
 
-    def _variables(self, place: Place) -> dict[str, Type]:
+    def _variables(self, place: Place) -> Mapping[str, Kind]:
         if place.event:
             return EVENT_SCOPE
         if place.item is None:
             return self._declared
-        return self._declared | {place.item: Type.ANY, f"{place.item}_index": Type.INT}
+        return self._declared | {place.item: place.items, f"{place.item}_index": Type.INT}
 
     def _allow(self, name: str, place: Place) -> None:
         found = _OF_STEP.match(name)

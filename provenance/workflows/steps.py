@@ -1,6 +1,6 @@
 """Compiling the steps, edges and triggers of a definition whose graph is drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -8,7 +8,7 @@ import msgspec
 
 from provenance.expressions import Expression, InvalidExpression
 from provenance.proof.canonical import canonical
-from provenance.workflows import graph
+from provenance.workflows import advising, graph
 from provenance.workflows.checking_graph import Drawn, on_of
 from provenance.workflows.checking_shape import Placed
 from provenance.workflows.configs import Configured, faults_of_schema
@@ -18,6 +18,7 @@ from provenance.workflows.mapping import Node, all_bounded, compile_mapping
 from provenance.workflows.plan import Edge, ForEach, On, Plan, Schedule, Step, Trigger, TriggerType
 from provenance.workflows.problems import Problem, of_expression
 from provenance.workflows.scoping import Place, Scoping
+from provenance.workflows.skipping import Skipping
 
 _LAYOUT = ("position", "name")
 
@@ -31,7 +32,7 @@ class Compiler:
         self._drawn = drawn
         self._kinds = kinds
         self._order = graph.ordered(drawn.forward)
-        self._scoping = Scoping(document, drawn)
+        self._scoping = Scoping(document, drawn, kinds)
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
 
@@ -44,11 +45,25 @@ class Compiler:
         output = None
         if "output" in self._document:
             output = self._mapping(self._document["output"], "output", Place(None))
-        self.warnings += self._scoping.warnings
         steps = [step for step in compiled if step is not None]
+        self.warnings += self._advice(steps, edges, output)
         if not whole or self.problems or len(steps) < len(compiled):
             return None
         return self._assembled(steps, edges, output)
+
+    def _advice(self, steps: list[Step], edges: list[Edge], output: Node | None) -> Iterator[Problem]:
+        skipping, by_key = Skipping(self._drawn, self._kinds), {step.key: step for step in steps}
+        for step in steps:
+            found = list(advising.placed_in_step(step))
+            yield from advising.of_kinds(found)
+            yield from advising.of_skipped(found, step.key, skipping)
+            yield from advising.of_edited(step, by_key)
+        for edge in edges:
+            if edge.when is not None:
+                yield from advising.of_kinds([(f"edges[{edge.index}].when", edge.when)])
+        ending = list(advising.placed(output, "output"))
+        yield from advising.of_kinds(ending)
+        yield from advising.of_skipped(ending, None, skipping)
 
     def _assembled(self, steps: list[Step], edges: list[Edge], output: Node | None) -> Plan:
         into: dict[str, list[Edge]] = {step.key: [] for step in steps}
@@ -97,12 +112,14 @@ class Compiler:
         if not self._config_is_sound(kind, config, f"{at}.config"):
             return None
         loops = document.get("forEach")
-        place = Place(key, item=loops.get("as", "item") if loops else None, event=kind.is_trigger)
+        for_each = self._for_each(loops, f"{at}.forEach", key) if loops else None
+        place = Place(key, event=kind.is_trigger)
+        if for_each is not None:
+            place = Place(key, item=for_each.name, items=self._scoping.items(for_each.items), event=kind.is_trigger)
         configured = Configured(self._scoping.compiler(place), f"{at}.config")
         mapping = configured.mapping(config, kind.config_schema)
         self.problems += configured.problems
         own_input = self._mapping(document["input"], f"{at}.input", place) if "input" in document else None
-        for_each = self._for_each(loops, f"{at}.forEach", key) if loops else None
         self.problems += self._gate(kind, key, config, f"{at}.config")
         nodes = [node for node in (mapping, own_input, for_each.items if for_each else None) if node is not None]
         return Step(

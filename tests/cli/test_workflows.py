@@ -13,7 +13,8 @@ class TestValidate:
         file = tmp_path / "order.yaml"
         file.write_text(write(ORDER))
         done = shell.run("workflows", "validate", str(file))
-        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+        assert done.returncode == 0, done.stderr
+        assert [line.rpartition(" ")[2] for line in done.stdout.splitlines()] == ["[before_approval]"] * 2
 
     def test_names_every_problem_at_its_place(self, shell: Shell, tmp_path: Path) -> None:
         file = tmp_path / "order.json"

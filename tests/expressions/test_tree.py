@@ -1,11 +1,11 @@
-from provenance.expressions.condition import _environment
+from provenance.expressions.engine import compiled
 from provenance.expressions.tree import Call, Tree, read_tree
 from provenance.expressions.types import Type
 
 
 def tree(source: str) -> Tree:
-    environment = _environment((("items", Type.LIST), ("name", Type.STRING), ("steps.a.output", Type.ANY)))
-    return read_tree(environment.compile(source).serialize())
+    variables = (("items", Type.LIST), ("name", Type.STRING), ("steps.a.output", Type.ANY))
+    return read_tree(compiled(source, variables).serialize())
 
 
 class TestReadTree:

@@ -94,7 +94,7 @@ class TestCreate:
             assert code_of(answer) == (404, "workflow_not_deployed")
 
     async def test_the_input_is_held_to_its_schema(self, client: httpx.AsyncClient, publish: Publish) -> None:
-        schema = {"type": "object", "required": ["n"], "properties": {"n": {"type": "number"}}}
+        schema = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
         workflow_id = await publish({**PLUS, "inputSchema": schema})
         answer = await client.post("/runs", json={"workflowId": workflow_id, "input": {}})
         assert code_of(answer) == (400, "invalid_input")

@@ -138,7 +138,7 @@ class TestProblems:
         assert found(document) == {(f"steps[3].config{path}", code)}
 
     def test_conditions(self) -> None:
-        switch = {"mode": "if", "cases": [{"name": "large", "when": "input.large"}], "default": "small"}
+        switch = {"mode": "if", "cases": [{"name": "large", "when": "input.amount > 9.5"}], "default": "small"}
         assert found(with_step(1, config=switch)) == set()
         switch["cases"] = [{"name": "large", "when": "'a' + 'b'"}]
         assert found(with_step(1, config=switch)) == {("steps[1].config.cases[0].when", "not_a_condition")}
@@ -154,9 +154,9 @@ class TestProblems:
         assert found(with_step(2, config=config)) == {("steps[2].config.rejectBehaviour", "missing")}
 
     def test_the_item_of_a_for_each(self) -> None:
-        body = {"target": "http", "url": "http://127.0.0.1/", "body": "{{ item.a }} {{ item_index }}"}
+        body = {"target": "http", "url": "http://127.0.0.1/", "body": "{{ item.amount }} {{ item_index }}"}
         assert found(with_step(3, config=body)) == {("steps[3].config.body", "unknown_name")}
-        assert found(with_step(3, config=body, forEach={"items": "{{ input.items }}"})) == set()
+        assert found(with_step(3, config=body, forEach={"items": "{{ [input] }}"})) == set()
         assert found(with_step(3, forEach={"items": [], "as": "input"})) == {("steps[3].forEach.as", "reserved")}
 
     def test_parts_that_are_right_are_checked_beside_those_that_are_not(self) -> None:

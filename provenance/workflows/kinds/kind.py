@@ -109,6 +109,10 @@ class StepKind(Protocol):
         """The names its ``case:`` edges may have; empty for all but logic."""
         return ()
 
+    def output_schema(self, config: Config) -> Mapping[str, Any] | bool | None:
+        """The JSON Schema of its output for this configuration, which expressions are held to; None: not known."""
+        return None
+
     def on_unknown(self, config: Config) -> OnUnknown:
         """What happens by default when the outcome of a begun effect is not known."""
         return "retry"

@@ -63,6 +63,10 @@ class Wait(StepKind):
     timeout_seconds: ClassVar[float] = 5.0
     config_schema: ClassVar[dict[str, Any]] = words.config({"seconds": words.SECONDS, "until": words.TEMPLATE})
 
+    def output_schema(self, config: Config) -> dict[str, Any]:
+        """When it went on."""
+        return words.config({"resumedAt": {"type": "string"}}, required=("resumedAt",))
+
     def problems(self, config: Config, at: str) -> Iterator[Problem]:
         """Exactly one of the two."""
         if ("seconds" in config) == ("until" in config):
@@ -108,6 +112,19 @@ class Approval(StepKind):
         },
         required=("title", "risk"),
     )
+
+    def output_schema(self, config: Config) -> dict[str, Any]:
+        """What was decided, by whom, on which payload."""
+        text, names = (
+            {"type": ["string", "null"]},
+            ("decision", "payload", "decidedBy", "decidedAt", "comment", "edited"),
+        )
+        members = {
+            "decision": {"type": "string"},
+            "payload": config.get("payloadSchema", {}),
+            "edited": {"type": "boolean"},
+        }
+        return words.config(dict.fromkeys(names, text) | members, required=names)
 
     def problems(self, config: Config, at: str) -> Iterator[Problem]:
         """High risk is never approved by the clock, and an escalation goes to somebody."""

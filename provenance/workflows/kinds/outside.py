@@ -19,6 +19,17 @@ _HTTP: Final = {
 }
 
 
+_ANSWER: Final = words.config(
+    {
+        "status": {"type": "integer"},
+        "headers": {"type": "object", "additionalProperties": {"type": "string"}},
+        "body": {},
+    },
+    required=("status", "headers", "body"),
+)
+"""What a request over HTTP gives."""
+
+
 def host_of(url: str) -> str:
     """Return the scheme and host of a URL that may hold expressions; ``*`` where a run decides it."""
     try:
@@ -72,6 +83,10 @@ class Data(StepKind):
             return (Power("read", "datastore", _plain(config.get("datastoreId"))),)
         return _http_powers("read", config)
 
+    def output_schema(self, config: Config) -> dict[str, Any] | None:
+        """The answer of the service."""
+        return _ANSWER if config.get("source") == "http" else None
+
     def problems(self, config: Config, at: str) -> Iterator[Problem]:
         """Each source has its own members."""
         if config["source"] == "http":
@@ -123,6 +138,10 @@ class Action(StepKind):
     def on_unknown(self, config: Config) -> OnUnknown:
         """Tried again only where the target keeps the key."""
         return "retry" if config.get("honoursIdempotencyKey") else "ask"
+
+    def output_schema(self, config: Config) -> dict[str, Any] | None:
+        """The answer of the service."""
+        return _ANSWER if config.get("target") == "http" else None
 
     def problems(self, config: Config, at: str) -> Iterator[Problem]:
         """An address is needed."""
@@ -241,6 +260,13 @@ class Child(StepKind):
     def risk(self, config: Config) -> Risk:
         """The child has gates of its own."""
         return Risk.MEDIUM
+
+    def output_schema(self, config: Config) -> dict[str, Any]:
+        """Which run it is, and how it ended where that was waited for."""
+        run_id = {"runId": {"type": "string"}}
+        if config.get("wait") is False:
+            return words.config(run_id, required=("runId",))
+        return words.config({**run_id, "status": {"type": "string"}, "output": {}}, required=("runId", "status"))
 
     def powers(self, config: Config) -> tuple[Power, ...]:
         """It starts the other workflow."""
