@@ -75,6 +75,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/uploads": ("provenance.datastores.uploads.routes",),
     "/downloads": ("provenance.datastores.objects.routes",),
     "/platform/queue": ("provenance.ledger.queue.routes",),
+    "/events": ("provenance.realtime.routes",),
     "/auth": (
         "provenance.identity.sessions.routes",
         "provenance.identity.invitations.routes",

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import WebSocketRoute
 
 from provenance import __version__, operations
 from provenance.audit.denials import Denials
@@ -36,6 +37,8 @@ from provenance.ledger.interactions.batch import BATCH_BODY_LIMIT
 from provenance.ledger.service import Ledger
 from provenance.ledger.witness.cosigning import BODY_LIMIT as WITNESS_BODY_LIMIT
 from provenance.openapi import document
+from provenance.realtime.hub import Hub
+from provenance.realtime.socket import Sockets
 from provenance.runs.asking import People
 from provenance.runs.of_workflows import RunsSeenByWorkflows
 from provenance.runs.runtime import Runs
@@ -69,6 +72,7 @@ def create_app(settings: Settings) -> Door:
     webhooks = Webhooks(ledger, runs)
     limiter = Limiter(ledger.db, per_minute=settings.rate_limit_per_minute, burst=settings.rate_limit_burst)
     egress = Egress(settings.egress_allow)
+    hub = Hub(ledger, identity.epoch, most_connections=settings.live_connections)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -83,9 +87,11 @@ def create_app(settings: Settings) -> Door:
         ledger.start(keyring)
         runs.start()
         webhooks.start()
+        hub.start()
         _settle_memory()
         log.info("serving", seconds=round(time.monotonic() - started, 3), first_start=app.state.first is not None)
         yield
+        await hub.stop()
         await webhooks.stop()
         await runs.stop()
         await evaluator.close()
@@ -114,6 +120,8 @@ def create_app(settings: Settings) -> Door:
     app.state.egress, app.state.connections = egress, Connections(ledger, egress)
     app.state.tombstones, app.state.objects = tombstones, Objects.of(settings)
     app.state.datastores = Datastores.of(ledger, app.state.objects)
+    app.state.realtime = hub
+    app.router.routes.append(WebSocketRoute("/ws", Sockets(hub, authenticate, limiter)))
     app.router.route_class = Route
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     app.state.routers = [operations.router, *feature_routers()]

@@ -25,6 +25,7 @@ from provenance.ledger.service import Ledger
 from provenance.main import create_app
 from provenance.migrate import upgrade
 from provenance.postgres import EmbeddedPostgres
+from provenance.realtime.serving import Serving
 from provenance.workspace import service as workspaces
 
 # A run that was started in the background of a script ignores Ctrl-C, and what it starts would too.
@@ -97,13 +98,14 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         port=0,
         loop="none",
         http=ExpressProtocol,
-        ws="none",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
         access_log=False,
         log_config=None,
         date_header=False,
         proxy_headers=False,
     )
-    server = uvicorn.Server(config)
+    server = Serving(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:
         assert not serving.done(), serving

@@ -130,6 +130,11 @@ class Settings(BaseSettings):
         description="Requests a minute for one API key or person; what services record is not counted. 0: no limit.",
     )
     rate_limit_burst: int = Field(default=1_000, ge=1, description="Requests that may come at once after a pause.")
+    live_connections: int = Field(
+        default=100,
+        ge=0,
+        description="Live connections (WebSocket and events) of one API key or person to one server. 0: no limit.",
+    )
     min_free_bytes: int = Field(
         default=256 * 1024 * 1024,
         ge=0,

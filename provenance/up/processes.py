@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import traceback
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from .gate import wait_at_gate
@@ -52,6 +51,8 @@ def serve(settings: Settings) -> int:
     from provenance.core.express import ExpressProtocol
     from provenance.core.transport import objection
     from provenance.main import create_app
+    from provenance.realtime.serving import Serving
+    from provenance.realtime.socket import MESSAGE_BYTES
 
     refused = objection(settings)
     if refused is not None:
@@ -67,7 +68,11 @@ def serve(settings: Settings) -> int:
         port=settings.port,
         loop="uvloop",
         http=ExpressProtocol,
-        ws="websockets-sansio" if find_spec("websockets") else "none",
+        ws="websockets-sansio",
+        ws_max_size=MESSAGE_BYTES,
+        ws_ping_interval=30,
+        ws_ping_timeout=30,
+        ws_per_message_deflate=False,  # 40 kB a connection, and its frames are written once for all
         lifespan="on",
         access_log=False,
         log_config=None,
@@ -78,7 +83,7 @@ def serve(settings: Settings) -> int:
         backlog=2048,
         timeout_graceful_shutdown=_GRACE,
     )
-    server = uvicorn.Server(config)
+    server = Serving(config)
     server.run()
     return 0 if server.started else 3
 

@@ -99,6 +99,10 @@ OF_ITS_OWN = {
     "runs/interpreting": {"course", "results", "scope"},
     "runs/schedules": {"slots"},
     "runs/webhooks": {"headers", "refusals", "schemes"},
+    "realtime": {
+        "channels", "credentials", "events", "filtering", "hub", "line", "outbox", "selecting", "sending", "serving",
+        "socket", "stream", "summaries",
+    },
     "workflows/evaluation": set[str](),
     "workflows/review": {"comparing", "coverage", "powers"},
     "workflows/templates": {"catalogue"},

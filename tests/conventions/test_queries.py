@@ -22,6 +22,8 @@ WIDE = {
     "ledger/log/queries.py:halted_or_not": "an operator reopens the logs of an installation after a restore",
     "ledger/self_audit/queries.py:count_incidents": "a figure of the installation's metrics",
     "ledger/self_audit/queries.py:signed_logs": "the worker goes through all workspaces",
+    "realtime/queries.py:keys": "the keys behind the live connections of one process, whatever their workspaces",
+    "realtime/queries.py:standings": "the people behind the live connections of one process, each in their workspace",
     "secrets/queries.py:workspaces_with_work": "the worker looks after all workspaces",
     "datastores/queries.py:with_old_objects": "the worker looks after all workspaces",
     "datastores/objects/queries.py:workspaces_with_garbage": "the worker looks after all workspaces",
