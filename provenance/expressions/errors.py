@@ -3,6 +3,10 @@
 import re
 from typing import Final
 
+ITERATIONS: Final = 10_000
+"""What the engine lets the loops of one evaluation do."""
+
+_LOOPED: Final = "Iteration budget exceeded"
 _ISSUE_AT_MOST: Final = 300
 
 _FIRST = re.compile(r"<input>:(-?\d+):(-?\d+): (.*)")
@@ -56,8 +60,10 @@ def from_compiler(message: str, source: str) -> InvalidExpression:
 
 
 def from_evaluation(message: str) -> ExpressionError:
-    """Read the evaluator's error text."""
+    """Read the evaluator's error text; where it is about a limit, name that."""
     text = _STATUS.sub("", message)
+    if text == _LOOPED:
+        text = f"the loops of the expression go round more often than they may: {ITERATIONS} times in all"
     return ExpressionError(text[:_ISSUE_AT_MOST], missing=message.startswith(_MISSING))
 
 

@@ -23,6 +23,8 @@ RESULT_BYTES: Final = 1 << 20
 _KEPT: Final = 4096
 _LARGEST: Final = 2**53 - 1
 _INFINITE: Final = float("inf")
+_MANY: Final = frozenset(["split"])
+"""Functions that make a list of a text: of a million letters, a million texts."""
 _NOT_READ: Final = frozenset({"TYPE", "UNKNOWN", "ERROR"})
 
 Kind = Type | Shape
@@ -163,6 +165,8 @@ def _is_json(kind: Kind) -> bool:
 
 
 def _is_bounded(tree: Tree) -> bool:
+    if any(call.function in _MANY for call in tree.calls):
+        return False
     try:
         bounds.check_bounded(tree)
     except InvalidExpression:
