@@ -74,6 +74,9 @@ ROUTES: dict[str, tuple[str, ...]] = {
     ),
     "/uploads": ("provenance.datastores.uploads.routes",),
     "/downloads": ("provenance.datastores.objects.routes",),
+    "/bus/messages": ("provenance.bus.messages.routes",),
+    "/bus/topics": ("provenance.bus.messages.routes",),
+    "/bus/subscriptions": ("provenance.bus.subscriptions.routes",),
     "/platform/queue": ("provenance.ledger.queue.routes",),
     "/events": ("provenance.realtime.routes",),
     "/auth": (
@@ -122,6 +125,12 @@ TABLES = (
     "provenance.datastores.tables",
     "provenance.datastores.objects.tables",
     "provenance.datastores.uploads.tables",
+    "provenance.bus.messages.tables",
+    "provenance.bus.subscriptions.tables",
+    "provenance.bus.deliveries.tables",
+    "provenance.bus.schemas.tables",
+    "provenance.bus.keys.tables",
+    "provenance.bus.inbound.tables",
 )
 
 TASKS = ("provenance.ledger.fields.tasks", "provenance.evidence.tasks", "provenance.notifications.tasks")

@@ -16,6 +16,9 @@ from starlette.routing import WebSocketRoute
 from provenance import __version__, operations
 from provenance.audit.denials import Denials
 from provenance.bootstrap import first_start
+from provenance.bus.messages.express import express_handlers as publishing
+from provenance.bus.messages.schemas import BODY_LIMITS as BUS_BODY_LIMITS
+from provenance.bus.running import Bus
 from provenance.connections.running import Connections
 from provenance.core.door import App, Door
 from provenance.core.egress import Egress
@@ -70,6 +73,7 @@ def create_app(settings: Settings) -> Door:
         gate=People(ledger),
     )
     webhooks = Webhooks(ledger, runs)
+    bus = Bus(ledger)
     limiter = Limiter(ledger.db, per_minute=settings.rate_limit_per_minute, burst=settings.rate_limit_burst)
     egress = Egress(settings.egress_allow)
     hub = Hub(ledger, identity.epoch, most_connections=settings.live_connections)
@@ -85,6 +89,7 @@ def create_app(settings: Settings) -> Door:
         limiter.start()
         denials.start()
         ledger.start(keyring)
+        bus.start()
         runs.start()
         webhooks.start()
         hub.start()
@@ -94,6 +99,7 @@ def create_app(settings: Settings) -> Door:
         await hub.stop()
         await webhooks.stop()
         await runs.stop()
+        await bus.stop()
         await evaluator.close()
         await denials.stop()
         await limiter.stop()
@@ -116,7 +122,7 @@ def create_app(settings: Settings) -> Door:
     app.state.evaluator, app.state.runs, app.state.runs_of_workflows = evaluator, runs, RunsSeenByWorkflows()
     app.state.webhooks = webhooks
     app.state.identity, app.state.authenticate, app.state.limiter = identity, authenticate, limiter
-    app.state.engine = runs.engine
+    app.state.engine, app.state.bus = runs.engine, bus
     app.state.egress, app.state.connections = egress, Connections(ledger, egress)
     app.state.tombstones, app.state.objects = tombstones, Objects.of(settings)
     app.state.datastores = Datastores.of(ledger, app.state.objects)
@@ -131,10 +137,13 @@ def create_app(settings: Settings) -> Door:
     door = Door(
         app,
         hot=hot.handlers(ledger, authenticate) if settings.hot_dispatch else {},
-        express=hot.express_handlers(ledger, authenticate.remembered) if settings.hot_dispatch else {},
+        express=hot.express_handlers(ledger, authenticate.remembered) | publishing(bus, authenticate.remembered)
+        if settings.hot_dispatch
+        else {},
         body_limits={"/api/interactions/batch": BATCH_BODY_LIMIT, "/witness/add-checkpoint": WITNESS_BODY_LIMIT}
         | dict.fromkeys(("/workflows", "/workflows/"), DEFINITION_BODY_LIMIT)
-        | {"/webhooks/": WEBHOOK_BODY_LIMIT},
+        | {"/webhooks/": WEBHOOK_BODY_LIMIT}
+        | BUS_BODY_LIMITS,
         around=_cors(settings.cors_origins) if settings.cors_origins else None,
         denied=denials.note,
         proxies=Proxies(settings.trusted_proxies),

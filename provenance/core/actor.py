@@ -55,7 +55,8 @@ class Actor:
     Of a person also the groups (such as ``approvers``), the session, and when its password, passkey or identity
     provider was last asked for, in nanoseconds since the epoch: ``identity.access.person(fresh=True)`` reads that, and
     how many minutes the workspace calls fresh (None: the installation's setting).
-    ``networks`` are those that a key may be used from; None, as for nearly all, is from anywhere.
+    ``networks`` are those that a key may be used from; None, as for nearly all, is from anywhere. ``topics`` are the
+    patterns of what a key of the bus may publish to or pull; None, as for all others, is any topic.
     """
 
     kind: Kind
@@ -70,6 +71,7 @@ class Actor:
     signed_in_at: int = 0
     fresh_login_minutes: int | None = None
     networks: tuple[Network, ...] | None = None
+    topics: tuple[str, ...] | None = None
 
     def may(self, scope: Scope | None, role: Role) -> bool:
         """Tell whether a key with this scope (None: no key), or a person of at least this role, may pass."""

@@ -43,11 +43,15 @@ JSON_TYPE, PROBLEM_TYPE = b"application/json", b"application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may call a route: a key with the scope, or any key, or none; or a person of the role or above."""
+    """Who may call a route: a key with the scope, or any key, or none; or a person of the role or above.
+
+    ``also`` is what a key of another family may do here that has no scope, such as one of the bus.
+    """
 
     scope: Scope | None
     role: Role
     any_key: bool = False
+    also: str | None = None
 
     @property
     def people_only(self) -> bool:
@@ -123,9 +127,16 @@ async def admit(exchange: Exchange, access: Access, authenticate: Authenticate) 
     exchange.actor = actor
     if actor.networks is not None and not actor.may_come_from(exchange.client_ip):
         raise NotAllowed("This API key may not be used from this address.", code="address_not_allowed")
-    if not actor.may(access.scope, access.role) and not (access.any_key and actor.kind is Kind.KEY):
+    if not actor.may(access.scope, access.role) and not _otherwise(actor, access):
         raise _refusal(actor, access)
     return actor
+
+
+def _otherwise(actor: Actor, access: Access) -> bool:
+    """Whether a key passes without the scope: because any may, or as one of another family, which only passes so."""
+    if actor.topics is not None:
+        return access.also is not None and access.also in actor.scopes
+    return access.any_key and actor.kind is Kind.KEY
 
 
 _NOT_SENT = "Send an API key as x-api-key, or an access token as Authorization: Bearer."

@@ -34,7 +34,18 @@ from provenance.core.keyring import Keyring, WorkspaceKeys
 LASTS_NS = 24 * 3600 * NANOS
 MAX_LENGTH = 255
 SHOWN_ONCE = frozenset(
-    {"key", "secret", "token", "accessToken", "refreshToken", "recoveryCodes", "password", "acceptUrl", "value"}
+    {
+        "key",
+        "secret",
+        "token",
+        "accessToken",
+        "refreshToken",
+        "recoveryCodes",
+        "password",
+        "acceptUrl",
+        "value",
+        "signingSecret",
+    }
 )
 """Members of an answer that are one-time values: no copy of them is kept anywhere."""
 OWN_WAY = ("/api/interactions", "/platform/queue", "/auth", "/witness")

@@ -138,8 +138,18 @@ class Route(APIRoute):
         return response
 
 
-UNLIMITED = frozenset({"interactions.create", "interactions.create_batch", "queue.push"})
-"""What services record is not counted; the lane's bounds hold it back."""
+UNLIMITED = frozenset(
+    {
+        "interactions.create",
+        "interactions.create_batch",
+        "messages.publish",
+        "messages.publish_batch",
+        "queue.push",
+        "subscriptions.acknowledge",
+        "subscriptions.pull",
+    }
+)
+"""What services record and publish is not counted; the bounds of the lanes hold it back."""
 
 
 def spend(request: Request, exchange: Exchange) -> Allowance | None:

@@ -82,6 +82,15 @@ OF_ITS_OWN = {
     "streams": {"delivering", "matching", "planning", "sealing", "shapes", "testing"},
     "streams/targets": {"building", "contract", "object_store", "otlp", "posting", "splunk_hec", "syslog", "webhook"},
     "approvals": {"asking", "binding", "dependencies", "differing", "policy", "rendering", "settling"},
+    "bus": {
+        "access", "envelope", "events", "filters", "lane", "publishing", "routing", "running", "statements", "topics",
+    },
+    "bus/deliveries": {"backoff", "settling"},
+    "bus/inbound": set[str](),
+    "bus/keys": set[str](),
+    "bus/messages": {"bodies", "express", "reading"},
+    "bus/schemas": set[str](),
+    "bus/subscriptions": {"pulling", "rendering", "sealing"},
     "audit": {"denials", "reading", "rendering"},
     "workflows": {
         "checking_graph", "checking_shape", "compiling", "configs", "definition", "definition_routes", "dependencies",

@@ -104,6 +104,8 @@ class TestMigrations:
 
 
 OF_UPKEEP = {
+    "ix_bus_arrivals_at",
+    "ix_bus_messages_expires_at",
     "ix_runs_owned",
     "ix_runs_ready",
     "ix_runs_timers",
@@ -122,7 +124,7 @@ OF_UPKEEP = {
 OF_STRANGERS = {"ix_workflow_secrets_workflow_id"}
 """Indexes for an address that names no workspace: a webhook's."""
 
-GLOBAL = {("api_keys", "id"), ("logs", "origin")}
+GLOBAL = {("api_keys", "id"), ("bus_keys", "id"), ("logs", "origin")}
 """Keys that name no workspace because they are what a stranger names: a key's id, a log's origin."""
 
 

@@ -1,0 +1,59 @@
+"""Publishing one plain message on the express: nothing is waited for but the commit (`provenance.core.express`).
+
+Whatever is not plain (a caller not known yet, an Idempotency-Key, a CloudEvent, a cause to be looked up) goes the
+ordinary way, to the declared route, which answers the same.
+"""
+
+from collections.abc import Callable, Mapping
+
+from provenance.bus.errors import TooManyHops
+from provenance.bus.lane import Job
+from provenance.bus.messages import reading
+from provenance.bus.messages.service import published
+from provenance.bus.routing import Routed
+from provenance.bus.running import Bus
+from provenance.core.actor import Actor, Role, Scope
+from provenance.core.door import Answer, Exchange, ExpressHandler, Settle
+from provenance.core.errors import Problem
+
+PATH = b"/bus/messages"
+_OTHER_WAY = (b"idempotency-key", b"ce-specversion")
+
+Remembered = Callable[[Mapping[bytes, bytes]], Actor | None]
+"""Who the headers say is calling, if that is known without asking."""
+
+
+def express_handlers(bus: Bus, remembered: Remembered) -> dict[bytes, ExpressHandler]:
+    """Return the handler of publishing, by its path."""
+
+    def publish(exchange: Exchange, settle: Settle) -> bool:
+        headers = exchange.headers
+        if any(name in headers for name in _OTHER_WAY) or b"cloudevents" in headers.get(b"content-type", b""):
+            return False
+        actor = remembered(headers)
+        if actor is None or actor.networks is not None or not actor.may(Scope.BUS_WRITE, Role.EDITOR):
+            return False
+        exchange.actor = actor
+        return _submit(bus, actor, exchange, settle)
+
+    return {PATH: publish}
+
+
+def _submit(bus: Bus, actor: Actor, exchange: Exchange, settle: Settle) -> bool:
+    def routed(outcome: list[Routed] | BaseException) -> None:
+        if isinstance(outcome, BaseException):
+            settle(outcome)
+        else:
+            settle(Answer(201, published(outcome[0]).model_dump_json().encode()))
+
+    try:
+        sent = reading.read_one(exchange)
+        if sent.caused_by is not None:
+            return False
+        publication = reading.publication(sent, actor, exchange)
+        bus.submit(Job(actor.workspace_id, [publication], routed, len(publication.payload)))
+    except TooManyHops:
+        return False
+    except Problem as problem:
+        settle(problem)
+    return True

@@ -1,0 +1,76 @@
+"""Publishing within a transaction: store what was routed, and what the ledger is told of it.
+
+The lane does it for many at once; `publish` for whoever has a transaction of its own (a run's step, a dead letter,
+a request with an Idempotency-Key).
+"""
+
+from collections.abc import Sequence
+
+from provenance.audit.service import words_of
+from provenance.bus.deliveries import queries as deliveries
+from provenance.bus.events import BusEvent
+from provenance.bus.messages import queries as messages
+from provenance.bus.messages.schemas import PREFIX, Publication
+from provenance.bus.routing import Routed, Routings
+from provenance.bus.statements import Statements, Within
+from provenance.core.db import WriteTx
+from provenance.core.ids import encode
+from provenance.ledger.service import Deed, Fact, record
+
+_TYPE, _ACTION = words_of(BusEvent.MESSAGE_PUBLISHED)
+
+
+async def store(statements: Statements, routed: Sequence[Routed]) -> None:
+    """Store messages that were let in, and their deliveries; the entries follow, last of all."""
+    await messages.insert(statements, [each.row for each in routed])
+    large = [
+        messages.LargePayload(each.row.workspace_id, each.row.id, each.large_payload)
+        for each in routed
+        if each.large_payload is not None
+    ]
+    if large:
+        await messages.insert_payloads(statements, large)
+    going = [delivery for each in routed for delivery in each.deliveries]
+    if going:
+        await deliveries.insert(statements, going)
+
+
+async def publish(tx: WriteTx, publications: Sequence[Publication]) -> list[Routed]:
+    """Publish in the caller's transaction: all are let in, or what refuses one is raised.
+
+    Raises PayloadRefused, BadMessage and TooManyHops. The caller rings `Bus.grew` after its commit.
+    """
+    statements = Within(tx)
+    routing = (await Routings().current(statements, [tx.workspace_id]))[tx.workspace_id]
+    routed = [routing.route(each, tx.now, tx.workspace_id) for each in publications]
+    await store(statements, routed)
+    for publication, way in zip(publications, routed, strict=True):
+        record(tx, deed_of(publication, way).fact)
+    return routed
+
+
+def deed_of(publication: Publication, routed: Routed) -> Deed:
+    """Return what the ledger keeps of a publication: ids and sizes, never the payload."""
+    row = routed.row
+    data = {"topic": row.topic, "payloadBytes": row.payload_bytes, "subscriptions": row.matched}
+    further = {
+        "topicKey": row.topic_key,
+        "correlationId": row.correlation_id,
+        "producerKind": row.producer_kind if row.producer_kind != "system" else None,
+        "producerId": row.producer_id if row.producer_id != publication.acting[0] else None,
+        "hopCount": row.hop_count or None,
+        "schemaFaults": row.schema_faults or None,
+    }
+    data |= {name: value for name, value in further.items() if value is not None}
+    fact = Fact(
+        resource_type=_TYPE,
+        action=_ACTION,
+        resource_id=encode(PREFIX, row.id),
+        data=data,
+        uow_id=str(row.uow_id),
+        span_id=str(row.id),
+        parent_span_id=publication.parent_span_id,
+        domain="bus",
+        workspace_id=row.workspace_id,
+    )
+    return Deed(fact, publication.acting, publication.origin)
