@@ -16,11 +16,12 @@ from starlette.routing import WebSocketRoute
 from provenance import __version__, operations
 from provenance.audit.denials import Denials
 from provenance.bootstrap import first_start
+from provenance.bus.messages.express import Remembered
 from provenance.bus.messages.express import express_handlers as publishing
 from provenance.bus.messages.schemas import BODY_LIMITS as BUS_BODY_LIMITS
 from provenance.bus.running import Bus
 from provenance.connections.running import Connections
-from provenance.core.door import App, Door
+from provenance.core.door import App, Door, ExpressHandler
 from provenance.core.egress import Egress
 from provenance.core.keyring import Keyring, load_master_key
 from provenance.core.limits import Limiter
@@ -51,6 +52,14 @@ from provenance.runs.webhooks.service import Webhooks
 from provenance.workflows.definition import BODY_LIMIT as DEFINITION_BODY_LIMIT
 
 log: Any = structlog.get_logger("main")
+
+BODY_LIMITS = (
+    {"/api/interactions/batch": BATCH_BODY_LIMIT, "/witness/add-checkpoint": WITNESS_BODY_LIMIT}
+    | dict.fromkeys(("/workflows", "/workflows/"), DEFINITION_BODY_LIMIT)
+    | {"/webhooks/": WEBHOOK_BODY_LIMIT}
+    | BUS_BODY_LIMITS
+)
+"""Limits of bodies unlike the usual one, by path or first segment."""
 
 
 def create_app(settings: Settings) -> Door:
@@ -137,13 +146,8 @@ def create_app(settings: Settings) -> Door:
     door = Door(
         app,
         hot=hot.handlers(ledger, authenticate) if settings.hot_dispatch else {},
-        express=hot.express_handlers(ledger, authenticate.remembered) | publishing(bus, authenticate.remembered)
-        if settings.hot_dispatch
-        else {},
-        body_limits={"/api/interactions/batch": BATCH_BODY_LIMIT, "/witness/add-checkpoint": WITNESS_BODY_LIMIT}
-        | dict.fromkeys(("/workflows", "/workflows/"), DEFINITION_BODY_LIMIT)
-        | {"/webhooks/": WEBHOOK_BODY_LIMIT}
-        | BUS_BODY_LIMITS,
+        express=_express(ledger, bus, authenticate.remembered) if settings.hot_dispatch else {},
+        body_limits=BODY_LIMITS,
         around=_cors(settings.cors_origins) if settings.cors_origins else None,
         denied=denials.note,
         proxies=Proxies(settings.trusted_proxies),
@@ -151,6 +155,10 @@ def create_app(settings: Settings) -> Door:
     )
     door.framework = app
     return door
+
+
+def _express(ledger: Ledger, bus: Bus, remembered: Remembered) -> dict[bytes, ExpressHandler]:
+    return hot.express_handlers(ledger, remembered) | publishing(bus, remembered)
 
 
 def _cors(origins: list[str]) -> Callable[[App], App]:
