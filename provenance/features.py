@@ -52,6 +52,8 @@ ROUTES: dict[str, tuple[str, ...]] = {
     ),
     "/workspaces": ("provenance.identity.switching.routes",),
     "/secrets": ("provenance.secrets.routes",),
+    "/skills": ("provenance.skills.routes",),
+    "/skill-uploads": ("provenance.skills.routes",),
     "/workflows": (
         "provenance.workflows.routes",
         "provenance.workflows.versions.routes",
@@ -119,6 +121,7 @@ TABLES = (
     "provenance.notifications.tables",
     "provenance.notifications.digest.tables",
     "provenance.connections.tables",
+    "provenance.skills.tables",
     "provenance.engine.tables",
     "provenance.runs.webhooks.tables",
     "provenance.approvals.tables",

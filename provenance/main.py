@@ -49,6 +49,8 @@ from provenance.runs.runtime import Runs
 from provenance.runs.shelf import WorkflowShelf
 from provenance.runs.webhooks.service import BODY_LIMIT as WEBHOOK_BODY_LIMIT
 from provenance.runs.webhooks.service import Webhooks
+from provenance.skills.calling import Skills
+from provenance.skills.schemas import PACKAGE_BYTES
 from provenance.workflows.definition import BODY_LIMIT as DEFINITION_BODY_LIMIT
 
 log: Any = structlog.get_logger("main")
@@ -56,7 +58,7 @@ log: Any = structlog.get_logger("main")
 BODY_LIMITS = (
     {"/api/interactions/batch": BATCH_BODY_LIMIT, "/witness/add-checkpoint": WITNESS_BODY_LIMIT}
     | dict.fromkeys(("/workflows", "/workflows/"), DEFINITION_BODY_LIMIT)
-    | {"/webhooks/": WEBHOOK_BODY_LIMIT}
+    | {"/webhooks/": WEBHOOK_BODY_LIMIT, "/skill-uploads/": PACKAGE_BYTES}
     | BUS_BODY_LIMITS
 )
 """Limits of bodies unlike the usual one, by path or first segment."""
@@ -86,6 +88,8 @@ def create_app(settings: Settings) -> Door:
     limiter = Limiter(ledger.db, per_minute=settings.rate_limit_per_minute, burst=settings.rate_limit_burst)
     egress = Egress(settings.egress_allow)
     hub = Hub(ledger, identity.epoch, most_connections=settings.live_connections)
+    connections, objects = Connections(ledger, egress), Objects.of(settings)
+    skills = Skills(ledger, objects, egress, connections)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -113,6 +117,7 @@ def create_app(settings: Settings) -> Door:
         await denials.stop()
         await limiter.stop()
         await identity.stop()
+        await skills.close()
         await egress.close()
         await ledger.stop()
         log.info("stopped")
@@ -132,9 +137,9 @@ def create_app(settings: Settings) -> Door:
     app.state.webhooks = webhooks
     app.state.identity, app.state.authenticate, app.state.limiter = identity, authenticate, limiter
     app.state.engine, app.state.bus = runs.engine, bus
-    app.state.egress, app.state.connections = egress, Connections(ledger, egress)
-    app.state.tombstones, app.state.objects = tombstones, Objects.of(settings)
-    app.state.datastores = Datastores.of(ledger, app.state.objects)
+    app.state.egress, app.state.connections, app.state.skills = egress, connections, skills
+    app.state.tombstones, app.state.objects = tombstones, objects
+    app.state.datastores = Datastores.of(ledger, objects)
     app.state.realtime = hub
     app.router.routes.append(WebSocketRoute("/ws", Sockets(hub, authenticate, limiter)))
     app.router.route_class = Route

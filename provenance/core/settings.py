@@ -193,6 +193,14 @@ class Settings(BaseSettings):
         ge=0.5,
         description="How long a worker that is not heard of keeps its runs, before others go on with them.",
     )
+    skill_slots: int = Field(
+        default=4, ge=1, description="Skills that one process runs at once; further calls wait their turn."
+    )
+    skills_unconfined: bool = Field(
+        default=False,
+        description="Run skills though the kernel can't confine them: their code then does what this process may do. "
+        "Each call's record says sandbox: none.",
+    )
 
     @property
     def scheme(self) -> str:
