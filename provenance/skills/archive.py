@@ -95,7 +95,7 @@ def _check_entry(each: zipfile.ZipInfo) -> None:
     if not name or name.startswith("/") or "\\" in name or ":" in parts[0] or not {"", ".", ".."}.isdisjoint(parts):
         raise BadPackage.at(name[:200], "is a name that leaves the package's folder, or none")
     if len(parts) > _MOST_PARTS or len(name) > 512 or any(ord(letter) < 32 or letter == "\x7f" for letter in name):
-        raise BadPackage.at(name[:200].encode("unicode_escape").decode(), "is too long a name, or holds control characters")
+        raise BadPackage.at(name[:200].encode("unicode_escape").decode(), "is too long, or no plain name")
     kind = stat.S_IFMT(each.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise BadPackage.at(name, "is a link or another special file")

@@ -88,9 +88,9 @@ class Skills:
         await self._record(call, row, version, package, outcome, level_name(server.level))
         return Called(row.wire_id, version.version, outcome)
 
-    async def versions(self) -> dict[str, str]:
-        """Return the version of each runtime that this machine has."""
-        return await self.sandbox.versions()
+    async def runtime_version(self, runtime: Runtime) -> str:
+        """Return which version of a runtime this machine has. Raises RuntimeUnavailable."""
+        return (await self.sandbox.server(runtime)).version
 
     async def close(self) -> None:
         """End every call and what runs them."""
@@ -147,9 +147,7 @@ def _ensure_fits(version: VersionRow, given: Any) -> None:
         raise InputRefused(f"{faults[0]['path']}: {faults[0]['issue']}", details=faults)
 
 
-def _job(
-    version: VersionRow, folder: Path, call: Call, values: dict[str, str], mask: Mask
-) -> Job:
+def _job(version: VersionRow, folder: Path, call: Call, values: dict[str, str], mask: Mask) -> Job:
     limits = Limits.model_validate(version.limits)
     on_log = call.on_log
     return Job(

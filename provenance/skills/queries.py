@@ -90,9 +90,7 @@ async def insert_package(tx: WriteTx, row: PackageRow) -> None:
 
 async def package(tx: ReadTx, package_id: uuid.UUID, *, lock: bool = False) -> PackageRow | None:
     """Return a package."""
-    query = select(*_PACKAGE).where(
-        skill_packages.c.workspace_id == tx.workspace_id, skill_packages.c.id == package_id
-    )
+    query = select(*_PACKAGE).where(skill_packages.c.workspace_id == tx.workspace_id, skill_packages.c.id == package_id)
     row = (await tx.execute(query.with_for_update() if lock else query)).first()
     return None if row is None else PackageRow._make(row)
 
@@ -141,8 +139,8 @@ async def pin(tx: WriteTx, kind: str, referrer: str, at: int, versions: Mapping[
     rows = [{**shared, "skill_id": each, "live_skill_id": each, "version": number} for each, number in versions.items()]
     if rows:
         put = insert_or(skill_uses).values(rows)
-        key = [column.name for column in skill_uses.primary_key]
-        await tx.execute(put.on_conflict_do_update(key, {"live_skill_id": put.excluded.live_skill_id}))
+        again = {"live_skill_id": put.excluded.live_skill_id}
+        await tx.execute(put.on_conflict_do_update(constraint="pk_skill_uses", set_=again))
 
 
 async def release(tx: WriteTx, kind: str, referrer: str) -> None:

@@ -103,4 +103,4 @@ async def upload(
 ) -> Uploaded:
     """Take the package that the address was made for."""
     content = await request.body()
-    return await uploading.take(ledger, skills.objects, await skills.versions(), token, content)
+    return await uploading.take(ledger, skills.objects, skills.runtime_version, token, content)

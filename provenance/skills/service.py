@@ -288,7 +288,7 @@ async def _refer(tx: WriteTx, row: Row) -> None:
     """Note the connection and the secrets that a skill works with: they can't be deleted meanwhile."""
     purpose = Purpose(KIND, row.wire_id)
     await connections.refer(tx, [] if row.connection_id is None else [row.connection_id], purpose)
-    await secrets.refer(tx, ["{{secrets.%s}}" % name for name in row.secret_refs] or None, purpose)
+    await secrets.refer(tx, ["{{secrets." + name + "}}" for name in row.secret_refs] or None, purpose)
 
 
 def _schema(name: str, schema: dict[str, Any] | bool) -> dict[str, Any] | bool:

@@ -22,7 +22,7 @@ KEPT = 200
 
 
 class Unpacked:
-    """A folder with packages, the least used of which are removed. Processes share it: each package has its hash's name."""
+    """A folder with packages, each under its hash, so that processes share it; the least used are removed."""
 
     def __init__(self, objects: Objects, folder: Path) -> None:
         """Take the object store, and the folder to unpack in."""

@@ -7,6 +7,7 @@ import asyncio
 import uuid
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Final
@@ -41,6 +42,9 @@ CONTENT_TYPE: Final = "application/zip"
 _PURPOSE = "skill upload"
 _MAC_BYTES = 16
 
+VersionOf = Callable[[Runtime], Awaitable[str]]
+"""Tells which version of a runtime this machine has."""
+
 
 async def ask(tx: WriteTx, keys: WorkspaceKeys, skill_id: str, body: UploadAsk, base_url: str) -> Upload:
     """Note a package that is to come, and return the address that takes it. Raises PackageTooLarge."""
@@ -72,10 +76,10 @@ async def ask(tx: WriteTx, keys: WorkspaceKeys, skill_id: str, body: UploadAsk, 
     )
 
 
-async def take(ledger: Ledger, objects: Objects, versions: dict[str, str], token: str, content: bytes) -> Uploaded:
+async def take(ledger: Ledger, objects: Objects, version_of: VersionOf, token: str, content: bytes) -> Uploaded:
     """Take a package: checked, kept, and used from now on where the skill had no code.
 
-    Raises UploadNotFound, PackageDiffers and BadPackage; nothing is kept then.
+    Raises UploadNotFound, PackageDiffers, BadPackage and RuntimeUnavailable; nothing is kept then.
     """
     workspace_id, package_id = _parts(token)
     keys = await ledger.keyring.of(workspace_id)
@@ -91,11 +95,11 @@ async def take(ledger: Ledger, objects: Objects, versions: dict[str, str], token
         row = await queries.by_id(tx, package.skill_id)
     if row is None:
         raise _gone()
-    runtime = _fitting(row, manifest)
+    runtime_version = await version_of(_fitting(row, manifest))
     await objects.put(workspace_id, AREA, package_id.hex, content, size=package.size, sha256=package.sha256)
     by = Actor(Kind.SYSTEM, package.created_by, workspace_id)
     async with ledger.db.write(by) as tx:
-        return await _settle(tx, package, whole, versions.get(runtime.value, ""))
+        return await _settle(tx, package, whole, runtime_version)
 
 
 async def _settle(tx: WriteTx, package: PackageRow, manifest: object, runtime_version: str) -> Uploaded:

@@ -79,6 +79,11 @@ OF_ITS_OWN = {
     "datastores": {"dependencies", "finding", "keys", "running", "signing", "storing"},
     "datastores/objects": {"ranges", "serving"},
     "datastores/uploads": {"beginning", "parts", "settling", "showing", "taking"},
+    "skills": {"archive", "calling", "dependencies", "rendering", "unpacked", "uploading", "way_out"},
+    "skills/sandbox": {"level", "pipes", "runner", "server"},
+    "skills/sandbox/inside": {
+        "jail", "kernel", "landlock", "provenance_skill", "python_main", "seccomp", "syscalls", "zygote",
+    },
     "streams": {"delivering", "matching", "planning", "sealing", "shapes", "testing"},
     "streams/targets": {"building", "contract", "object_store", "otlp", "posting", "splunk_hec", "syslog", "webhook"},
     "approvals": {"asking", "binding", "dependencies", "differing", "policy", "rendering", "settling"},

@@ -49,6 +49,7 @@ PUBLIC = {
     "uploads.put": "the signed address is the credential",
     "uploads.get": "the signed address is the credential",
     "downloads.fetch": "the signed address is the credential",
+    "skills.upload": "the address, made for one package, is the credential",
 }
 """Routes that declare no scope, and why."""
 OTHER_VERBS = {
@@ -73,6 +74,7 @@ OTHER_VERBS = {
         "list_datastores",
         "list_objects",
         "list_secrets",
+        "list_skills",
         "list_words",
         "list_workflows",
         "list_templates",

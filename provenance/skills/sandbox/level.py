@@ -17,7 +17,7 @@ def described(level: Level) -> str:
 
 
 def name(level: Level) -> str:
-    """Return ``full``, ``files`` (no root folder of its own: the size of private folders is bounded less) or ``none``."""
+    """Return ``full``, ``files`` (without a root folder of its own: private folders are bounded less) or ``none``."""
     if not level.confined:
         return "none"
     return "full" if level.mounts and level.network else "files"

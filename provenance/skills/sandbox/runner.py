@@ -59,16 +59,6 @@ class Sandbox:
         finally:
             self._waiting -= 1
 
-    async def versions(self) -> dict[str, str]:
-        """Return the version of each runtime that works here."""
-        found = {}
-        for runtime in Runtime:
-            try:
-                found[runtime.value] = (await self.server(runtime)).version
-            except RuntimeUnavailable:
-                continue
-        return found
-
     async def close(self) -> None:
         """End every server, and with them every call."""
         for server in self._servers.values():

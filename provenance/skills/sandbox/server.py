@@ -133,7 +133,7 @@ class Server:
 
 def _spawn(runtime: Runtime, descriptor: int, warm: int) -> subprocess.Popen[bytes]:
     arguments = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _PROGRAM, str(_ROOT), runtime.value]
-    return subprocess.Popen(
+    return subprocess.Popen(  # noqa: S603  (our own interpreter and program)
         [*arguments, str(descriptor), str(warm)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

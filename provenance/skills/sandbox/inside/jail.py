@@ -13,7 +13,7 @@ import shutil
 import signal
 import sys
 import sysconfig
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from provenance.skills.sandbox.inside import kernel, landlock, seccomp
 
@@ -102,19 +102,6 @@ def program(name: str) -> str | None:
     """Return where a program really is; None when it is not there."""
     found = shutil.which(name)
     return None if found is None else os.path.realpath(found)
-
-
-def _show(path: str, root: str) -> None:
-    target = root + path
-    os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
-    if os.path.islink(path) and os.path.dirname(path) == "/":
-        os.symlink(os.readlink(path), target)
-        return
-    if os.path.isdir(path):
-        os.makedirs(target, exist_ok=True)
-    else:
-        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
-    kernel.bind(os.path.realpath(path), target, read_only=path not in _DEVICES)
 
 
 class Jail:

@@ -1,9 +1,9 @@
 """What a Python skill may import of the platform: ``request``, ``secrets`` and ``Failed``.
 
-    from provenance_skill import request
+from provenance_skill import request
 
-    def run(input):
-        return request("GET", "https://api.example.com/items").json()
+def run(input):
+    return request("GET", "https://api.example.com/items").json()
 """
 
 import json as _json

@@ -8,13 +8,14 @@ import asyncio
 import errno
 import importlib
 import inspect
+import io
 import json
 import logging
 import os
 import random
 import sys
 import traceback
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 from provenance.skills.sandbox.inside import provenance_skill
 from provenance.skills.sandbox.inside.jail import Place
@@ -39,14 +40,18 @@ def prepare(place: Place, streams: Streams) -> None:
     os.chdir(place.private)
     os.dup2(streams.log, 1)
     os.dup2(streams.log, 2)
-    sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
-    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+    sys.stdout, sys.stderr = _text_stream(1), _text_stream(2)
     sys.path[:0] = [place.package, os.path.join(place.package, VENDORED)]
     sys.modules["provenance_skill"] = provenance_skill
     sys.dont_write_bytecode = True
     random.seed()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s", force=True)
     provenance_skill._channel = streams.egress
+
+
+def _text_stream(descriptor: int) -> TextIO:
+    raw = io.FileIO(descriptor, "w", closefd=False)
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
 def run(entry: str, place: Place, streams: Streams) -> None:

@@ -1,4 +1,4 @@
-"""The system calls that code in the sandbox may make, with their numbers: on x86_64, and on aarch64 (-1: none there)."""
+"""The system calls that code in the sandbox may make, with their numbers on x86_64 and on aarch64 (-1: none there)."""
 
 from typing import Final
 
