@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "a91c7e30b4d2"
-down_revision = "c3f07ab52e94"
+down_revision = "9a1d7e42c0f6"
 branch_labels = None
 depends_on = None
 
