@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "a91c7e30b4d2"
-down_revision = "9a1d7e42c0f6"
+down_revision = "7d3e91b6f0a2"
 branch_labels = None
 depends_on = None
 
