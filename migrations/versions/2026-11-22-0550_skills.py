@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "a91c7e30b4d2"
-down_revision = "7d3e91b6f0a2"
+down_revision = "b7d20c94e1f5"
 branch_labels = None
 depends_on = None
 
