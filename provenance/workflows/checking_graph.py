@@ -1,5 +1,6 @@
 """The graph of a definition: keys, edges, triggers, cycles, what nothing leads to."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from provenance.workflows.checking_shape import Placed
 from provenance.workflows.kinds import Config, Kinds, StepKind
 from provenance.workflows.problems import Problem
 
+_NUMBERS: Final = re.compile(r"(\d+)", re.ASCII)
 _ON_DEFAULT: Final = "success"
 # What the language keeps for itself (its grammar's reserved words); such a name parses as something else.
 RESERVED: Final = frozenset(
@@ -21,8 +23,9 @@ RESERVED: Final = frozenset(
 class Drawn:
     """The steps and edges of a definition as a graph; of steps with the same key the first counts."""
 
-    def __init__(self, steps: list[Placed], edges: list[Placed]) -> None:
-        """Take the readable steps and edges."""
+    def __init__(self, steps: list[Placed], edges: list[Placed], *, whole: bool = True) -> None:
+        """Take the readable steps and edges; not ``whole`` when there are edges that can't be read."""
+        self.whole = whole
         self.steps = steps
         self.edges = edges
         self.by_key: dict[str, Placed] = {}
@@ -48,8 +51,12 @@ def on_of(edge: Mapping[str, Any]) -> str:
 
 
 def sorted_problems(problems: Iterable[Problem]) -> list[Problem]:
-    """Return problems once each, in the order of their places."""
-    return sorted(set(problems))
+    """Return problems once each, in the order of their places: steps[2] before steps[10]."""
+    return sorted(set(problems), key=lambda each: (_place(each.path), each))
+
+
+def _place(path: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in _NUMBERS.split(path)]
 
 
 def problems_of_graph(drawn: Drawn, kinds: Kinds) -> Iterator[Problem]:
@@ -62,7 +69,7 @@ def problems_of_graph(drawn: Drawn, kinds: Kinds) -> Iterator[Problem]:
     if not triggers:
         yield Problem("steps", "no_trigger", "a workflow begins with at least one step of the kind trigger")
     yield from _cycle(drawn)
-    if triggers:
+    if triggers and drawn.whole:
         reached = graph.reached(drawn.forward, triggers)
         for key, step in drawn.by_key.items():
             if key not in reached:
@@ -100,11 +107,8 @@ def _reserved(drawn: Drawn) -> Iterator[Problem]:
 
 
 def _cycle(drawn: Drawn) -> Iterator[Problem]:
-    found = graph.cycle(drawn.forward)
-    if found:
-        way = " → ".join([*found, found[0]])
-        for key in found:
-            yield Problem(_at(drawn.by_key[key]), "cycle", f"lies on a cycle: {way}")
+    for key, way in graph.cycles(drawn.forward).items():
+        yield Problem(_at(drawn.by_key[key]), "cycle", f"lies on a cycle: {' → '.join([*way, key])}")
 
 
 def _edge(edge: Placed, drawn: Drawn, kinds: Kinds) -> Iterator[Problem]:
@@ -136,8 +140,8 @@ def _on(edge: Placed, source: Placed, at: str, kinds: Kinds) -> Iterator[Problem
     if on.startswith("case:"):
         names = case_names(source.document.get("config", {}))
         if on.removeprefix("case:") not in names:
-            known = ", ".join(names) or "none"
-            yield Problem(f"{at}.on", "unknown_case", f"{source.document['key']} has the cases {known}")
+            has = f"the cases {', '.join(names)}" if names else "no cases"
+            yield Problem(f"{at}.on", "unknown_case", f"{source.document['key']} has {has}")
 
 
 def case_names(config: Any) -> list[str]:

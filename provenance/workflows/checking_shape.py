@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 
-from provenance.workflows.definition import MAX_BYTES, shapes_of
+from provenance.workflows.definition import MAX_BYTES, MAX_EDGES, MAX_STEPS, shapes_of
 from provenance.workflows.kinds import Kinds
 from provenance.workflows.problems import Problem
 
 _STEP = re.compile(r"^(steps|edges)\[(\d+)\]")
 _AT_MOST = 100
+_MOST = {"steps": MAX_STEPS, "edges": MAX_EDGES}
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -23,12 +24,13 @@ class Placed(msgspec.Struct, frozen=True):
 
 
 class Shape(msgspec.Struct):
-    """What was found, and the parts that go on to be checked."""
+    """What was found, and the parts that go on to be checked; not ``all_edges`` when some are missing from them."""
 
     problems: list[Problem]
     steps: list[Placed]
     edges: list[Placed]
     unreadable: bool
+    all_edges: bool = True
 
 
 def shape_of(document: Any, size: int, kinds: Kinds) -> Shape:
@@ -42,8 +44,14 @@ def shape_of(document: Any, size: int, kinds: Kinds) -> Shape:
     wrong = {found[0] for problem in problems if (found := _STEP.match(problem.path))}
     steps, edges = (_placed(document, name, wrong) for name in ("steps", "edges"))
     # Too many of them is told by the schema; the rest of the checks are not for such.
-    too_many = any(problem.path in ("steps", "edges") for problem in problems)
-    return Shape(problems, steps, edges, too_many or "steps" not in document)
+    too_many = any(isinstance(document.get(name), list) and len(document[name]) > most for name, most in _MOST.items())
+    unreadable = too_many or not isinstance(document.get("steps"), list)
+    return Shape(problems, steps, edges, unreadable, len(edges) == _count(document.get("edges", [])))
+
+
+def _count(edges: Any) -> int:
+    """How many edges are meant; one at least where they can't be read."""
+    return len(edges) if isinstance(edges, list) else 1
 
 
 def _unreadable(problem: Problem) -> Shape:

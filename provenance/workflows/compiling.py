@@ -37,7 +37,7 @@ def check(document: Any, kinds: Kinds = KINDS) -> Checked:
     shape = shape_of(document, size, kinds)
     if shape.unreadable:
         return Checked(sorted_problems(shape.problems), [], None)
-    drawn = Drawn(shape.steps, shape.edges)
+    drawn = Drawn(shape.steps, shape.edges, whole=shape.all_edges)
     problems = shape.problems + list(problems_of_graph(drawn, kinds))
     compiler = Compiler(document, drawn, kinds)
     plan = compiler.plan(whole=not problems)

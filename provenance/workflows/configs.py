@@ -24,13 +24,13 @@ class Configured:
         self.problems: list[Problem] = []
 
     def mapping(self, value: Any, schema: Any, path: str = "") -> Node:
-        """Compile a value as its schema says."""
+        """Compile a value as its schema says; what its schema refuses is passed over."""
         reading = schema.get(READS) if isinstance(schema, Mapping) else None
         if reading == Reading.MAPPING:
             return self._mapping(value, path)
         if reading == Reading.CONDITION:
             self._condition(value, path)
-        elif reading == Reading.SCHEMA:
+        elif reading == Reading.SCHEMA and isinstance(value, Mapping | bool):
             self.problems += faults_of_schema(value, self._place(path))
         elif isinstance(value, dict):
             return _object({name: self.mapping(value[name], below(schema, name), f"{path}.{name}") for name in value})
@@ -48,6 +48,8 @@ class Configured:
         return node
 
     def _condition(self, value: Any, path: str) -> None:
+        if not isinstance(value, str):
+            return
         try:
             self.conditions[path.removeprefix(".")] = self._compile(value, condition=True)
         except InvalidExpression as error:

@@ -43,19 +43,11 @@ def ordered(forward: Arcs) -> list[str]:
     return found
 
 
-def cycle(forward: Arcs) -> list[str]:
-    """Return the nodes of one cycle in order, or nothing."""
+def cycles(forward: Arcs) -> dict[str, list[str]]:
+    """Return a shortest way back to itself for each node that lies on a cycle, from it on, without it at the end."""
     left = set(forward) - set(ordered(forward))
-    # Going backwards inside what is left never ends, so it comes back to a node; forwards could end behind a cycle.
-    back = reversed_arcs(forward)
-    node = next((each for each in forward if each in left), None)
-    if node is None:
-        return []
-    seen: list[str] = []
-    while node not in seen:
-        seen.append(node)
-        node = next(each for each in back[node] if each in left)
-    return seen[seen.index(node) :][::-1]
+    found = {node: path(forward, forward[node], node) for node in forward if node in left}
+    return {node: [node, *way[:-1]] for node, way in found.items() if way}
 
 
 def reached(forward: Arcs, starts: Iterable[str]) -> set[str]:

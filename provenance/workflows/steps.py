@@ -1,5 +1,6 @@
 """Compiling the steps, edges and triggers of a definition whose graph is drawn."""
 
+import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
@@ -12,7 +13,7 @@ from provenance.workflows import advising, graph
 from provenance.workflows.checking_graph import Drawn, on_of
 from provenance.workflows.checking_shape import Placed
 from provenance.workflows.configs import Configured, faults_of_schema
-from provenance.workflows.definition import shapes_of
+from provenance.workflows.definition import NAME, shapes_of
 from provenance.workflows.kinds import Kinds, Retry, StepKind
 from provenance.workflows.mapping import Node, all_bounded, compile_mapping
 from provenance.workflows.plan import Edge, ForEach, On, Plan, Schedule, Step, Trigger, TriggerType
@@ -41,7 +42,7 @@ class Compiler:
         if "inputSchema" in self._document:
             self.problems += faults_of_schema(self._document["inputSchema"], "inputSchema")
         edges = [self._edge(each) for each in self._drawn.edges if each.sound]
-        compiled = [self._step(each) for each in self._drawn.steps if each.sound]
+        compiled = [self._step(each) for each in self._drawn.steps if each.document["kind"] in self._kinds]
         output = None
         if "output" in self._document:
             output = self._mapping(self._document["output"], "output", Place(None))
@@ -106,13 +107,13 @@ class Compiler:
         return node
 
     def _step(self, placed: Placed) -> Step | None:
+        """Compile a step; of one that is not sound only the expressions are looked at, and None is returned."""
         document, at = placed.document, f"steps[{placed.index}]"
         kind, key = self._kinds[document["kind"]], document["key"]
         config = document.get("config", {})
-        if not self._config_is_sound(kind, config, f"{at}.config"):
-            return None
+        sound = self._config_is_sound(kind, config, f"{at}.config") and placed.sound
         loops = document.get("forEach")
-        for_each = self._for_each(loops, f"{at}.forEach", key) if loops else None
+        for_each = self._for_each(loops, f"{at}.forEach", key) if isinstance(loops, Mapping) else None
         place = Place(key, event=kind.is_trigger)
         if for_each is not None:
             place = Place(key, item=for_each.name, items=self._scoping.items(for_each.items), event=kind.is_trigger)
@@ -120,7 +121,10 @@ class Compiler:
         mapping = configured.mapping(config, kind.config_schema)
         self.problems += configured.problems
         own_input = self._mapping(document["input"], f"{at}.input", place) if "input" in document else None
-        self.problems += self._gate(kind, key, config, f"{at}.config")
+        if isinstance(config, Mapping):
+            self.problems += self._gate(kind, key, config, f"{at}.config")
+        if not sound:
+            return None
         nodes = [node for node in (mapping, own_input, for_each.items if for_each else None) if node is not None]
         return Step(
             key=key,
@@ -153,8 +157,9 @@ class Compiler:
         return not found
 
     def _for_each(self, loops: Mapping[str, Any], at: str, key: str) -> ForEach:
-        items = self._mapping(loops["items"], f"{at}.items", Place(key))
+        items = self._mapping(loops.get("items"), f"{at}.items", Place(key))
         name = loops.get("as", "item")
+        name = name if isinstance(name, str) and re.fullmatch(NAME["pattern"], name) else "item"
         self.problems += self._scoping.problems_of_name(name, f"{at}.as")
         return ForEach(
             items, name, loops.get("concurrency", 1), loops.get("maxItems", 1000), loops.get("onItemError", "fail")

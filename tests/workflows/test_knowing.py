@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from provenance.workflows.compiling import check
-from tests.runs.conftest import definition, transform
+from tests.runs.published import definition, transform
 
 INPUT = {
     "type": "object",
