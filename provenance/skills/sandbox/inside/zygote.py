@@ -113,9 +113,9 @@ class Zygote:
             return False
         order = json.loads(data)
         if order["op"] == "stop":
-            running = self._running.get(order["number"])
-            if running is not None:
-                running.stop(order["why"])
+            for running in self._running.values():
+                if running.number == order["number"]:
+                    running.stop(order["why"])
         else:
             self._start(order, data, descriptors)
         for each in descriptors:
