@@ -198,7 +198,13 @@ class TestResources:
         }  # fmt: skip
 
     async def test_an_answer_that_is_forged_is_only_its_own(self, run_code: RunCode) -> None:
-        body = "import os\nfor each in range(3, 20):\n    try: os.write(each, b'no json')\n    except OSError: pass\nos._exit(0)"
+        body = """
+            import os
+            for each in range(3, 20):
+                try: os.write(each, b'no json')
+                except OSError: pass
+            os._exit(0)
+        """
         assert error(await run_code(body))["code"] == "no_output"
 
 
@@ -216,7 +222,12 @@ class TestNeighbours:
         assert [(await each).error is not None for each in attacked] == [True] * 4
 
     async def test_no_call_leaves_anything_to_the_next(self, run_code: RunCode) -> None:
-        body = "import builtins, os, sys\nseen = hasattr(builtins, 'mine')\nbuiltins.mine = 1\nreturn [seen, dict(os.environ)]"
+        body = """
+            import builtins, os
+            seen = hasattr(builtins, 'mine')
+            builtins.mine = 1
+            return [seen, dict(os.environ)]
+        """
         for _ in range(3):
             seen, environment = (await run_code(body)).output
             assert seen is False
