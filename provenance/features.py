@@ -136,7 +136,12 @@ TABLES = (
     "provenance.bus.inbound.tables",
 )
 
-TASKS = ("provenance.ledger.fields.tasks", "provenance.evidence.tasks", "provenance.notifications.tasks")
+TASKS = (
+    "provenance.ledger.fields.tasks",
+    "provenance.evidence.tasks",
+    "provenance.notifications.tasks",
+    "provenance.approvals.tasks",
+)
 """Modules that listen: ``@on`` handlers that the worker feeds, and what features forget when content is erased."""
 
 LOOPS = (
@@ -150,6 +155,7 @@ LOOPS = (
     "provenance.upkeep",
     "provenance.runs.tasks",
     "provenance.runs.schedules.tasks",
+    "provenance.approvals.tasks",
     "provenance.ledger.erasure.tasks",
     "provenance.secrets.tasks",
     "provenance.datastores.tasks",

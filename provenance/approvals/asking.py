@@ -39,6 +39,13 @@ async def approve_by_rule(tx: WriteTx, keys: WorkspaceKeys, row: Row[Any], rule:
     record(tx, ApprovalEvent.AUTO_APPROVED, row, {"rule": rule, **evidence_of(statement, signed[-1])})
 
 
+async def reject_by_rule(tx: WriteTx, keys: WorkspaceKeys, row: Row[Any], rule: str) -> None:
+    """Reject in the system's name, by a rule that the record and the signature name."""
+    statement, signed = await vote(tx, keys, row, "rejected", rule=rule)
+    row = await settle(tx, row, "rejected", statement, signed)
+    record(tx, ApprovalEvent.REJECTED, row, {"rule": rule, **evidence_of(statement, signed[-1])})
+
+
 def _columns(tx: ReadTx, question: Question, self_approval: bool, defaults: Iterable[str]) -> dict[str, Any]:
     asks = question.asks
     risk = Risk(asks["risk"])
@@ -90,17 +97,18 @@ async def withdraw(tx: WriteTx, run_id: uuid.UUID, token: str, why: Literal["can
         return True
     if row.status != Status.PENDING:
         return why == "cancelled"
-    await _end(tx, row, Status(why))
+    await end(tx, row, Status(why))
     return True
 
 
 async def cancel_run(tx: WriteTx, run_id: uuid.UUID) -> None:
     """Cancel everything that a run still asks; the run's lock must be held."""
     for row in await queries.lock_pending_of_run(tx, run_id):
-        await _end(tx, row, Status.CANCELLED)
+        await end(tx, row, Status.CANCELLED)
 
 
-async def _end(tx: WriteTx, row: Row[Any], status: Status) -> None:
+async def end(tx: WriteTx, row: Row[Any], status: Status) -> None:
+    """End a locked request that is not decided any more."""
     row = await queries.change(tx, row.id, status=status.value, decided_at=tx.now)
     event = ApprovalEvent.EXPIRED if status is Status.EXPIRED else ApprovalEvent.CANCELLED
     record(tx, event, row, {}, risk="low" if status is Status.CANCELLED else None)

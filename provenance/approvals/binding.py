@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from provenance.core.clock import iso_millis
 from provenance.core.keyring import WorkspaceKeys
-from provenance.proof.canonical import canonical
+from provenance.proof.canonical import BadJson, canonical
 
 PURPOSE: Final = "approvals.decisions"
 KEY_ID: Final = "1"
@@ -123,9 +123,13 @@ def fault_of(key: Ed25519PublicKey, place: Place, outcome: Any) -> str | None:
     """
     try:
         proof = msgspec.convert(outcome["proof"], Proof)
-        choice, payload = outcome["decision"], outcome["payload"]
-    except (KeyError, TypeError, msgspec.ValidationError):
+        return _fault_of(key, place, outcome, proof)
+    except (KeyError, TypeError, msgspec.ValidationError, BadJson):
         return "The decision carries no proof."
+
+
+def _fault_of(key: Ed25519PublicKey, place: Place, outcome: Any, proof: Proof) -> str | None:
+    choice, payload = outcome["decision"], outcome["payload"]
     if proof.key_id != KEY_ID:
         return "The decision is signed with a key that is not known here."
     statement = proof.statement
@@ -147,8 +151,10 @@ def fault_of(key: Ed25519PublicKey, place: Place, outcome: Any) -> str | None:
 
 def _is_quorum(statement: Statement, choice: str, signed: list[Signed]) -> bool:
     """Tell whether decisions of one kind suffice: one rejects; so many approve, or the system by a rule."""
+    if not signed:
+        return False
     if choice == "rejected" or any(each.rule is not None for each in signed):
-        return bool(signed)
+        return True
     return choice == "approved" and len({each.by for each in signed}) >= statement.required_approvals
 
 

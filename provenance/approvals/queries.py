@@ -4,9 +4,8 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, select, update
-from sqlalchemy.dialects.postgresql import array, insert
-from sqlalchemy.types import Text
+from sqlalchemy import ARRAY, Row, Select, Text, cast, delete, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
 
 from provenance.approvals.schemas import Status
 from provenance.approvals.tables import approval_comments, approval_decisions, approval_revisions, approvals
@@ -71,7 +70,7 @@ async def page(
 
 
 def _texts(values: Sequence[str]) -> Any:
-    return array(list(values), type_=Text)
+    return cast(list(values), ARRAY(Text))
 
 
 async def revision(tx: ReadTx, approval_id: uuid.UUID, number: int) -> str | None:
@@ -171,9 +170,16 @@ async def overdue(tx: ReadTx, limit: int) -> list[Row[Any]]:
     return list((await tx.execute(query.order_by(approvals.c.due_at).limit(limit))).all())
 
 
-async def pending_assigned_to(tx: ReadTx, assignee: str, after: uuid.UUID | None, limit: int) -> list[uuid.UUID]:
-    """Return what waits for somebody (``kind:id``), by id."""
-    mine = _pending(tx).with_only_columns(approvals.c.id).where(approvals.c.assignees.op("&&")(_texts([assignee])))
+async def pending_assigned_to(
+    tx: ReadTx, assignee: str, after: tuple[uuid.UUID, uuid.UUID] | None, limit: int
+) -> list[Row[Any]]:
+    """Return id, run_id and token of what waits for somebody (``kind:id``), by run, which is the order of locks."""
+    key = (approvals.c.run_id, approvals.c.id)
+    mine: Select[Any] = select(approvals.c.id, approvals.c.run_id, approvals.c.token).where(
+        approvals.c.workspace_id == tx.workspace_id,
+        approvals.c.status == Status.PENDING.value,
+        approvals.c.assignees.op("&&")(_texts([assignee])),
+    )
     if after is not None:
-        mine = mine.where(approvals.c.id > after)
-    return list((await tx.execute(mine.order_by(approvals.c.id).limit(limit))).scalars())
+        mine = mine.where(tuple_(*key) > after)
+    return list((await tx.execute(mine.order_by(*key).limit(limit))).all())

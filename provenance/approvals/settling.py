@@ -60,7 +60,7 @@ async def statement_of(tx: ReadTx, row: Row[Any]) -> Statement:
         payload_revision=row.payload_revision,
         original_digest=payload_digest(msgspec.json.decode(first or "null")),
         policy_revision=row.policy_revision,
-        approvers=sorted(row.assignees),
+        approvers=sorted({*row.assignees, *row.escalate_to}),
         required_approvals=row.required,
         expires_at=None if row.expires_at is None else iso_millis(row.expires_at),
     )

@@ -1,7 +1,8 @@
 """What tests of approvals are handed: runs that wait at a gate, people who decide, and a worker."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -15,8 +16,6 @@ from tests.conftest import Running
 from tests.identity.people import As, admin, make_as
 
 __all__ = ["admin", "make_as"]
-
-Ask = Callable[..., Awaitable[dict[str, Any]]]
 
 
 def gate(key: str = "gate", **config: Any) -> dict[str, Any]:
@@ -86,18 +85,27 @@ def workflows(client: httpx.AsyncClient) -> Workflows:
     return Workflows(client)
 
 
-@pytest.fixture
-async def worker(app: Running, settings: Settings) -> AsyncIterator[None]:
-    """A worker that carries runs on."""
+@asynccontextmanager
+async def working(app: Running, settings: Settings) -> AsyncIterator[None]:
+    """Run a worker that carries runs on, for as long as the block lasts."""
     assert settings.database_url is not None
     ledger = Ledger(settings, settings.database_url)
     ledger.use(app.ledger.keyring)
     stop = asyncio.Event()
     running = asyncio.create_task(runs_tasks.run(ledger, stop))
-    yield
-    stop.set()
-    await running
-    await ledger.stop()
+    try:
+        yield
+    finally:
+        stop.set()
+        await running
+        await ledger.stop()
+
+
+@pytest.fixture
+async def worker(app: Running, settings: Settings) -> AsyncIterator[None]:
+    """A worker that carries runs on."""
+    async with working(app, settings):
+        yield
 
 
 async def decide(person: As, approval_id: str, verb: str = "approve", **body: Any) -> httpx.Response:

@@ -96,6 +96,9 @@ OF_ITS_OWN = {
     "bus/messages": {"bodies", "express", "reading"},
     "bus/schemas": set[str](),
     "bus/subscriptions": {"pulling", "rendering", "sealing"},
+    "approvals": {
+        "asking", "binding", "dependencies", "differing", "leaving", "overdue", "policy", "rendering", "settling",
+    },
     "audit": {"denials", "reading", "rendering"},
     "workflows": {
         "checking_graph", "checking_shape", "compiling", "configs", "definition", "definition_routes", "dependencies",

@@ -1,0 +1,67 @@
+"""What happens later: overdue decisions are looked for, and who left is taken off what they were asked."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import structlog
+
+from provenance.approvals import leaving, overdue, queries
+from provenance.core.db import WriteTx
+from provenance.core.errors import Unavailable
+from provenance.engine.running import CHANNEL
+from provenance.engine.service import Hints
+from provenance.ledger.feed import Row, on
+from provenance.ledger.service import Ledger
+from provenance.ledger.wakeup import Wakeups
+
+LOOK_SECONDS = 5.0
+AT_ONCE = 200
+
+log: Any = structlog.get_logger("approvals")
+
+
+@on("member.removed")
+async def member_removed(tx: WriteTx, row: Row) -> None:
+    """Ask others in the place of somebody who was removed."""
+    await leaving.reassign(tx, row.resource_id or "")
+
+
+@on("member.erased")
+async def member_erased(tx: WriteTx, row: Row) -> None:
+    """Ask others in the place of somebody who was erased."""
+    await leaving.reassign(tx, row.resource_id or "")
+
+
+async def run(ledger: Ledger, stop: asyncio.Event) -> None:
+    """Look every five seconds, until ``stop`` is set. Several workers don't get in each other's way."""
+    hints = Wakeups(ledger.db.url, CHANNEL)
+    hints.start()
+    try:
+        while not stop.is_set():
+            if await _look_safely(ledger, hints) < AT_ONCE:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+    finally:
+        await hints.stop()
+
+
+async def _look_safely(ledger: Ledger, hints: Hints) -> int:
+    try:
+        return await look(ledger, hints)
+    except Unavailable:
+        log.warning("database_away")
+    except Exception as error:
+        log.error("approvals_not_looked_after", error=type(error).__name__)
+    return 0
+
+
+async def look(ledger: Ledger, hints: Hints) -> int:
+    """See to what is overdue, the oldest first; return how much that was."""
+    async with ledger.db.housekeeping() as tx:
+        found = await queries.overdue(tx, AT_ONCE)
+    for each in found:
+        keys = await ledger.keyring.of(each.workspace_id)
+        async with ledger.db.housekeeping(each.workspace_id) as tx:
+            await overdue.breach(tx, keys, hints, each.id)
+    return len(found)
