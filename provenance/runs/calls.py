@@ -6,7 +6,7 @@ from provenance.runs.activity import Activity
 from provenance.runs.doers import Call
 from provenance.runs.interpreting import Course
 from provenance.runs.running import Facts
-from provenance.workflows.plan import Ended, Step
+from provenance.workflows.plan import Ended, Step, member_of_gate
 
 
 def call_of(facts: Facts, course: Course, activity: Activity) -> Call:
@@ -33,5 +33,5 @@ def _default_input(facts: Facts, course: Course, step: Step) -> Any:
     """Return what a step without ``input`` is given: the payload people approved before it, else the run's input."""
     for gate in step.gates:
         if course.ended.get(gate) is Ended.SUCCEEDED and course.outputs[gate]:
-            return course.outputs[gate].get("payload")
+            return member_of_gate(course.outputs[gate], "payload")
     return facts.input

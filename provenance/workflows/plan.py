@@ -208,9 +208,16 @@ def scope_of_step(key: str, *, status: str, output: Any, error: Any = None) -> d
     return {f"steps.{key}.status": status, f"steps.{key}.output": output, f"steps.{key}.error": error}
 
 
-def scope_of_gate(key: str, output: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the variables that a decided approval brings beside those of its step."""
-    return {f"approval.{key}.{member}": output.get(member) for member in GATE_MEMBERS}
+def scope_of_gate(key: str, output: Any) -> dict[str, Any]:
+    """Return the variables that a decided approval brings beside those of its step; of one with `forEach` lists."""
+    return {f"approval.{key}.{member}": member_of_gate(output, member) for member in GATE_MEMBERS}
+
+
+def member_of_gate(output: Any, member: str) -> Any:
+    """Return a member of an approval's output; of one with `forEach` that of each item, in their order."""
+    if isinstance(output, list):
+        return [each.get(member) for each in output]
+    return (output or {}).get(member)
 
 
 GATE_MEMBERS: Final = ("decision", "payload", "decidedBy", "decidedAt", "comment", "edited")

@@ -154,5 +154,6 @@ def _steps(drawn: Drawn) -> dict[str, Type]:
             continue
         found |= {f"steps.{key}.{member}": kind for member, kind in _STEP_MEMBERS.items()}
         if step.document["kind"] == "approval":
-            found |= {f"approval.{key}.{each}": _GATE_TYPES.get(each, Type.ANY) for each in GATE_MEMBERS}
+            types = {} if "forEach" in step.document else _GATE_TYPES
+            found |= {f"approval.{key}.{each}": types.get(each, Type.ANY) for each in GATE_MEMBERS}
     return found

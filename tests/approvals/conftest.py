@@ -3,33 +3,28 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from itertools import pairwise
 from typing import Any
 
 import httpx
 import pytest
 
 from provenance.core.settings import Settings
+from provenance.expressions import Evaluator
 from provenance.ledger.service import Ledger
 from provenance.runs import tasks as runs_tasks
-from tests.conftest import Running
+from provenance.runs.asking import People
+from provenance.runs.runtime import Runs
+from tests.conftest import Running, Tenant
 from tests.identity.people import As, admin, make_as
+from tests.runs.conftest import World, target
+from tests.runs.published import Published, definition
 
-__all__ = ["admin", "make_as"]
+__all__ = ["admin", "definition", "make_as", "target"]
 
 
 def gate(key: str = "gate", **config: Any) -> dict[str, Any]:
     """Write an approval step."""
     return {"key": key, "kind": "approval", "config": {"title": "Pay?", "risk": "medium", **config}}
-
-
-def definition(*steps: dict[str, Any], edges: list[Any] | None = None, **more: Any) -> dict[str, Any]:
-    """Write a definition: a manual trigger `start`, then steps, in a row unless edges say otherwise."""
-    keys = ["start", *[step["key"] for step in steps]]
-    trigger = {"key": "start", "kind": "trigger", "config": {"type": "manual"}}
-    named = list(pairwise(keys)) if edges is None else edges
-    written = [edge if isinstance(edge, dict) else {"from": edge[0], "to": edge[1]} for edge in named]
-    return {"schemaVersion": 1, "steps": [trigger, *steps], "edges": written, **more}
 
 
 class Workflows:
@@ -106,6 +101,17 @@ async def worker(app: Running, settings: Settings) -> AsyncIterator[None]:
     """A worker that carries runs on."""
     async with working(app, settings):
         yield
+
+
+@pytest.fixture
+async def world(app: Running, workspace: Tenant) -> AsyncIterator[World]:
+    """A workspace whose runs ask people."""
+    published, evaluator = Published(), Evaluator()
+    runs = Runs(app.ledger, published, slots=64, evaluate=evaluator.value, gate=People(app.ledger))
+    runs.start()
+    yield World(app, workspace, published, runs)
+    await runs.stop()
+    await evaluator.close()
 
 
 async def decide(person: As, approval_id: str, verb: str = "approve", **body: Any) -> httpx.Response:

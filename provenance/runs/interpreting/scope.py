@@ -30,7 +30,7 @@ class Scope:
         """Bring a resolved step into scope, and what people decided when it is a gate."""
         self._values.update(scope_of_step(key, status=status, output=output, error=error))
         if gate:
-            self._values.update(scope_of_gate(key, output or {}))
+            self._values.update(scope_of_gate(key, output))
 
     def get(self, name: str) -> Any:
         """Return one variable. Raises KeyError."""
