@@ -76,13 +76,8 @@ def create_app(settings: Settings) -> Door:
     authenticate = identity.authenticate
     denials = Denials(ledger.db)
     evaluator = Evaluator()
-    runs = Runs(
-        ledger,
-        WorkflowShelf(ledger.db),
-        slots=settings.serve_slots,
-        evaluate=evaluator.value,
-        gate=People(ledger),
-    )
+    shelf, gate = WorkflowShelf(ledger.db), People(ledger)
+    runs = Runs(ledger, shelf, slots=settings.serve_slots, evaluate=evaluator.value, gate=gate)
     webhooks = Webhooks(ledger, runs)
     bus = Bus(ledger)
     limiter = Limiter(ledger.db, per_minute=settings.rate_limit_per_minute, burst=settings.rate_limit_burst)
@@ -134,7 +129,7 @@ def create_app(settings: Settings) -> Door:
     )
     app.state.settings, app.state.ledger, app.state.db = settings, ledger, ledger.db
     app.state.evaluator, app.state.runs, app.state.runs_of_workflows = evaluator, runs, RunsSeenByWorkflows()
-    app.state.webhooks = webhooks
+    app.state.webhooks, app.state.engine = webhooks, runs.engine
     app.state.identity, app.state.authenticate, app.state.limiter = identity, authenticate, limiter
     app.state.engine, app.state.bus = runs.engine, bus
     app.state.egress, app.state.connections, app.state.skills = egress, connections, skills

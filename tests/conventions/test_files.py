@@ -86,7 +86,6 @@ OF_ITS_OWN = {
     },
     "streams": {"delivering", "matching", "planning", "sealing", "shapes", "testing"},
     "streams/targets": {"building", "contract", "object_store", "otlp", "posting", "splunk_hec", "syslog", "webhook"},
-    "approvals": {"asking", "binding", "dependencies", "differing", "policy", "rendering", "settling"},
     "bus": {
         "access", "envelope", "events", "filters", "lane", "publishing", "routing", "running", "statements", "topics",
     },
