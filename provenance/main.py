@@ -129,13 +129,12 @@ def create_app(settings: Settings) -> Door:
     )
     app.state.settings, app.state.ledger, app.state.db = settings, ledger, ledger.db
     app.state.evaluator, app.state.runs, app.state.runs_of_workflows = evaluator, runs, RunsSeenByWorkflows()
-    app.state.webhooks, app.state.engine = webhooks, runs.engine
     app.state.identity, app.state.authenticate, app.state.limiter = identity, authenticate, limiter
     app.state.engine, app.state.bus = runs.engine, bus
     app.state.egress, app.state.connections, app.state.skills = egress, connections, skills
     app.state.tombstones, app.state.objects = tombstones, objects
     app.state.datastores = Datastores.of(ledger, objects)
-    app.state.realtime = hub
+    app.state.webhooks, app.state.realtime = webhooks, hub
     app.router.routes.append(WebSocketRoute("/ws", Sockets(hub, authenticate, limiter)))
     app.router.route_class = Route
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
