@@ -1,6 +1,7 @@
 """`provenance workflows`: definitions as files: checked, pulled, pushed, compared, published."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +24,7 @@ COLUMNS = {
     "Version": "version",
     "Changed (UTC)": "updatedAt",
 }
+STEP = re.compile(r"steps\[(\d+)\]", re.ASCII)
 SIGNS = {"added": "+", "removed": "-", "changed": "~", "same": " "}
 
 Which = Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its id (wf_…), or its name.")]
@@ -52,12 +54,14 @@ def validate(file: File, as_json: AsJson = False) -> None:
     from provenance.cli import terminal
     from provenance.workflows.compiling import check
 
-    checked = check(_read(file))
+    definition = _read(file)
+    checked = check(definition)
+    found = {"problems": checked.problems, "warnings": checked.warnings}
+    told = {name: [_problem(each) for each in listed] for name, listed in found.items()}
     if as_json:
-        found = {"problems": checked.problems, "warnings": checked.warnings}
-        terminal.print_json({name: [_problem(each) for each in listed] for name, listed in found.items()})
+        terminal.print_json(told)
     else:
-        _say_problems([_problem(each) for each in checked.problems], [_problem(each) for each in checked.warnings])
+        _say_problems(told["problems"], told["warnings"], definition)
     if checked.problems:
         raise Refused(f"{len(checked.problems)} to mend; it can't be published like this")
     if not as_json:
@@ -115,6 +119,7 @@ def push(
     revision: Annotated[
         int | None, typer.Option("--revision", min=1, help="The draft it was made from; left out: whatever is there.")
     ] = None,
+    as_json: AsJson = False,
     environment: Environment = None,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
@@ -128,8 +133,13 @@ def push(
         based_on = revision or ask(client, "GET", f"{place}/draft")["draftRevision"]
         body = {"definition": definition, "draftRevision": based_on}
         saved = ask(client, "PUT", f"{place}/draft", body)
-    _say_problems(saved["problems"], saved["warnings"])
+    if as_json:
+        terminal.print_json(saved)
+        return
+    _say_problems(saved["problems"], saved["warnings"], definition)
     terminal.say(f"{place.removeprefix(PATH + '/')}: the draft is at revision {saved['draftRevision']}.")
+    if saved["problems"]:
+        terminal.say(f"{len(saved['problems'])} to mend before it can be published.")
 
 
 @group.command("diff")
@@ -163,6 +173,7 @@ def publish(
     note: Annotated[str, typer.Option("-m", "--note", metavar="TEXT", help="What is new; kept with the version.")] = "",
     risk: Risk = None,
     by: By = None,
+    as_json: AsJson = False,
     environment: Environment = None,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
@@ -175,6 +186,9 @@ def publish(
         body["requireGates"] = {"risk": risk, "by": by}
     with connected(settled(api_url, api_key)) as client:
         made = ask(client, "POST", f"{_place(client, workflow, environment)}/publish", body)
+    if as_json:
+        terminal.print_json(made)
+        return
     terminal.say(f"{made['workflowId']}: version {made['version']} is live in {made['environment']}.")
 
 
@@ -231,12 +245,23 @@ def _problem(problem: Any) -> dict[str, str]:
     return {"path": problem.path, "code": problem.code, "issue": problem.issue}
 
 
-def _say_problems(problems: list[dict[str, str]], warnings: list[dict[str, str]]) -> None:
+def _say_problems(problems: list[dict[str, str]], warnings: list[dict[str, str]], definition: Any) -> None:
     from provenance.cli import terminal
 
     for kind, listed in (("error", problems), ("warning", warnings)):
         for each in listed:
-            typer.echo(terminal.plain(f"{kind}: {each['path']}: {each['issue']} [{each['code']}]"))
+            where = each["path"] + _key_of(each["path"], definition)
+            typer.echo(terminal.plain(f"{kind}: {where}: {each['issue']} [{each['code']}]"))
+
+
+def _key_of(path: str, definition: Any) -> str:
+    """Return the key of the step that a path leads into, in brackets."""
+    found = STEP.match(path)
+    steps = definition.get("steps") if found and isinstance(definition, dict) else None
+    if not found or not isinstance(steps, list) or int(found[1]) >= len(steps):
+        return ""
+    step = steps[int(found[1])]
+    return f" ({step['key']})" if isinstance(step, dict) and isinstance(step.get("key"), str) else ""
 
 
 def _place(client: "Client", workflow: str, environment: str | None) -> str:

@@ -6,6 +6,9 @@ from pathlib import Path
 from provenance.core.yaml_text import read, write
 from tests.cli.process import Person, Shell
 from tests.workflows.examples import ORDER
+from tests.workflows.test_broken import FOLDER
+
+BROKEN = FOLDER / "everything.yaml"
 
 
 class TestValidate:
@@ -23,7 +26,7 @@ class TestValidate:
         done = shell.run("workflows", "validate", str(file))
         assert done.returncode == 1
         assert "error: edges[6].to: there is no step nowhere [dangling]" in done.stdout
-        assert "error: steps[1]: lies on a cycle" in done.stdout
+        assert "error: steps[1] (over): lies on a cycle" in done.stdout
         listed = json.loads(shell.run("workflows", "validate", str(file), "--json").stdout)
         assert {each["code"] for each in listed["problems"]} == {"cycle", "dangling"}
 
@@ -65,3 +68,20 @@ async def test_from_a_file_to_the_live_version(person: Person, tmp_path: Path) -
     assert any(line.startswith("! steps.call:") for line in lines)
     missing = await person.run("workflows", "show", "Nothing")
     assert (missing.returncode, "No workflow is named Nothing" in missing.stderr) == (1, True)
+
+
+async def test_a_broken_draft_is_kept_and_every_problem_told(person: Person, tmp_path: Path) -> None:
+    draft = read(BROKEN.read_text())
+    file = tmp_path / "broken.yaml"
+    file.write_text(write(draft["definition"]))
+    pushed = await person.run("workflows", "push", str(file), "Broken")
+    assert (pushed.returncode, "10 to mend" in pushed.stderr) == (0, True)
+    assert [line.split()[1].rstrip(":") for line in pushed.stdout.splitlines()] == [
+        each.split()[0] for each in draft["problems"]
+    ]
+    assert "error: steps[2].config.body.amount (send): input has no property amout; did you mean" in pushed.stdout
+    published = await person.run("workflows", "publish", "Broken")
+    assert published.returncode == 1
+    assert all(f"  {each.split()[0]}: " in published.stderr for each in draft["problems"])
+    answer = json.loads(await person.get("workflows", "push", str(file), "Broken", "--json"))
+    assert (answer["draftRevision"], len(answer["problems"])) == (2, 10)
