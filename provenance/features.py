@@ -156,6 +156,7 @@ LOOPS = (
     "provenance.runs.tasks",
     "provenance.runs.schedules.tasks",
     "provenance.approvals.tasks",
+    "provenance.runs.event_triggers.tasks",
     "provenance.ledger.erasure.tasks",
     "provenance.secrets.tasks",
     "provenance.datastores.tasks",

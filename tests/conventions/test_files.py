@@ -113,6 +113,7 @@ OF_ITS_OWN = {
     "runs/drive": {"checkpoints", "drive", "memory", "outcomes", "starts", "takeover", "waits", "work"},
     "runs/doers": {"child", "contract", "http", "inline"},
     "runs/interpreting": {"course", "results", "scope"},
+    "runs/event_triggers": {"listening", "patterns"},
     "runs/schedules": {"slots"},
     "runs/webhooks": {"headers", "refusals", "schemes"},
     "realtime": {

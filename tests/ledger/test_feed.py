@@ -256,6 +256,25 @@ class TestHanding:
         await place.feed(workspace_id, handlers)
         assert seen == ["USER/CREATE", "USER/CREATE", "ALERT/RAISED", "ALERT/RAISED"]
 
+    async def test_rows_that_are_not_wanted_are_passed_by_unread(self, place: Place) -> None:
+        workspace_id, seen, handlers, wish = await place.open(), list[int](), Handlers(), {"wanted": False}
+
+        async def wanted(tx: ReadTx) -> bool:
+            assert tx.workspace_id == workspace_id
+            return wish["wanted"]
+
+        @handlers.on_batch(wanted=wanted)
+        async def listen(tx: WriteTx, rows: list[Row]) -> None:
+            seen.extend(row.number for row in rows)
+
+        await place.record(workspace_id, 3)
+        await place.feed(workspace_id, handlers)
+        assert (await place.cursor(workspace_id, handlers))["number"] == 3
+        wish["wanted"] = True
+        await place.record(workspace_id, 2)
+        await place.feed(workspace_id, handlers)
+        assert seen == [4, 5]
+
     async def test_two_handlers_of_one_name_are_refused(self) -> None:
         handlers = Handlers()
 

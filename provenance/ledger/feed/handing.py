@@ -78,6 +78,10 @@ async def _hand_within(tx: WriteTx, catalogues: Catalogues, handler: Handler) ->
     claim = await queries.claim(tx, handler.name)
     if claim is None or claim.number >= claim.head:
         return NOTHING, None
+    if handler.wanted is not None and not await handler.wanted(tx):
+        await queries.commit_lazily(tx)
+        await queries.move(tx, handler.name, claim.head, failures=0, error=None)
+        return NOTHING, None
     chunk, upto = await _chunk(tx, catalogues, handler, claim)
     done, failure = await _call(tx, handler, chunk.rows)
     whole = done == len(chunk.rows) and chunk.complete

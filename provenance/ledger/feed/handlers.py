@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
-from provenance.core.db import WriteTx
+from provenance.core.db import ReadTx, WriteTx
 from provenance.ledger.catalogue.cache import Catalogue, Kind
 
 ROWS = 2_000
@@ -20,6 +20,8 @@ SINGLES = 50
 """Most rows that a handler of single rows gets in one transaction."""
 
 Start: TypeAlias = Literal["beginning", "now"]
+Wanted = Callable[[ReadTx], Awaitable[bool]]
+"""Whether a handler wants the rows of a workspace at all, asked before any of them is read."""
 Event: TypeAlias = str | tuple[str, str]
 
 
@@ -90,6 +92,7 @@ class Handler:
     rows: int
     portions: Callable[[list[Row]], list[list[Row]]]
     call: Many
+    wanted: Wanted | None = None
 
     def match(self, catalogue: Catalogue) -> Match | None:
         """Return the rows to hand as ids of a workspace; None when it has never used these words."""
@@ -130,12 +133,20 @@ class Handlers:
         return register
 
     def on_batch(
-        self, event: Event | None = None, *, start: Start = "beginning", rows: int = ROWS
+        self,
+        event: Event | None = None,
+        *,
+        start: Start = "beginning",
+        rows: int = ROWS,
+        wanted: Wanted | None = None,
     ) -> Callable[[_ManyF], _ManyF]:
-        """Listen with a function that takes ``(tx, rows)``, at most ``rows`` at once; the rest as in `on`."""
+        """Listen with a function that takes ``(tx, rows)``, at most ``rows`` at once; the rest as in `on`.
+
+        Where ``wanted`` says no, the rows of a workspace are passed by unread.
+        """
 
         def register(function: _ManyF) -> _ManyF:
-            self._add(function, event, start, min(rows, ROWS), _together, function)
+            self._add(function, event, start, min(rows, ROWS), _together, function, wanted)
             return function
 
         return register
@@ -148,12 +159,14 @@ class Handlers:
         rows: int,
         portions: Callable[[list[Row]], list[list[Row]]],
         call: Many,
+        wanted: Wanted | None = None,
     ) -> None:
         name = f"{function.__module__}.{function.__qualname__}"
         if name in self._by_name:
             raise ValueError(f"two handlers are named {name}: they would share a cursor")
         words = words_of(event) if isinstance(event, str) else event
-        self._by_name[name] = Handler(name, words, isinstance(event, str), start, rows, portions, call)
+        platform_only = isinstance(event, str)
+        self._by_name[name] = Handler(name, words, platform_only, start, rows, portions, call, wanted)
 
 
 def words_of(event_type: str) -> tuple[str, str]:

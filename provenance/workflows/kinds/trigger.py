@@ -1,5 +1,6 @@
 """The kind `trigger`: where a run begins."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -9,6 +10,8 @@ from provenance.workflows.kinds.kind import Config, StepKind
 from provenance.workflows.problems import Problem
 from provenance.workflows.timetable import BadSchedule, next_time
 
+_SEGMENT = r"([A-Za-z0-9_.-]+|\+)"
+_PATTERN = re.compile(rf"{_SEGMENT}(/{_SEGMENT})*(/#)?|#")
 _TYPES = ("manual", "api", "webhook", "schedule", "event")
 
 _SCHEDULE = words.config(
@@ -71,6 +74,8 @@ class Trigger(StepKind):
                 yield Problem(f"{at}.{member}", "unexpected", f"a trigger of type {kind} has none")
         if kind == "schedule" and "schedule" in config:
             yield from _schedule(config["schedule"], f"{at}.schedule")
+        if kind == "event" and "event" in config and not _PATTERN.fullmatch(config["event"]["topicPattern"]):
+            yield Problem(f"{at}.event.topicPattern", "bad_pattern", "is no pattern such as ledger/ORDER/+ or orders/#")
 
 
 def _schedule(config: Config, at: str) -> Iterator[Problem]:
