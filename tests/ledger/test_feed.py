@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from provenance.core.db import WriteTx, asyncpg_dsn
+from provenance.core.db import ReadTx, WriteTx, asyncpg_dsn
 from provenance.core.ids import new_uuid, new_uuid_text
 from provenance.core.keyring import Keyring, load_master_key
 from provenance.core.settings import Settings
