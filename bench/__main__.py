@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import access, log, reading, starting, writing
+from bench import access, log, reading, runs, starting, writing
 from bench.report import Report
 from bench.stack import Stack, installation
 from bench.writing import Options
@@ -18,6 +18,7 @@ _ON_A_STACK: dict[str, Callable[[Stack, Report, Options], None]] = {
     "snapshot": writing.snapshot,
     "reads": reading.reads,
     "log": log.log,
+    "runs": runs.runs,
 }
 SCENARIOS = (*_ON_A_STACK, "start", "auth")
 QUICK = {"seconds": 2.5, "repeats": 3, "snapshot_seconds": 10.0}

@@ -73,3 +73,13 @@ def batches(key: str, size: int, count: int = 4, seed: int = 2) -> list[bytes]:
 def reads(key: str, paths: Sequence[str]) -> list[bytes]:
     """Return GET requests."""
     return [f"GET {path} HTTP/1.1\r\nhost: localhost\r\nx-api-key: {key}\r\n\r\n".encode() for path in paths]
+
+
+def posts(key: str, path: str, bodies: Sequence[object]) -> list[bytes]:
+    """Return POST requests of these bodies, sent as they are."""
+    made = []
+    for body in bodies:
+        text = json.dumps(body, separators=(",", ":"))
+        head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\nx-api-key: {key}\r\ncontent-type: application/json\r\n"
+        made.append(f"{head}content-length: {len(text)}\r\n\r\n{text}".encode())
+    return made

@@ -49,6 +49,7 @@ class Stack:
         self.port = free_port()
         self._serve: subprocess.Popen[bytes] | None = None
         self._log = data / "serve.log"
+        self.settings: dict[str, str] = {}
 
     @property
     def serve_pid(self) -> int:
@@ -57,13 +58,14 @@ class Stack:
         return self._serve.pid
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of the processes of this installation."""
+        """Return the environment of the processes of this installation; ``settings`` are further ones."""
         return {
             **os.environ,
             "DATABASE_URL": self.url,
             "PROVENANCE_DATA_DIR": str(self.data),
             "PROVENANCE_PORT": str(self.port),
             "PROVENANCE_MIGRATE_FIRST": "1",
+            **self.settings,
         }
 
     def start(self) -> None:

@@ -13,11 +13,9 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 
-from bench.stack import Tenant
-from demo.crash_runs import EFFECTS, STEPS, Callers, Findings, approve, definition, inspect, unfinished
+from demo.crash_runs import EFFECTS, STEPS, Findings, People, definition, inspect, unfinished
 from demo.crash_site import Site, site
 from demo.crash_target import Target
-from provenance.core.db import Database
 
 RUNS = 1000
 PATIENCE_SECONDS = 120.0
@@ -31,30 +29,28 @@ def main() -> None:
     arguments = parser.parse_args()
     print("Starting a database, a server and two workers …", flush=True)
     with site() as found:
-        [tenant] = found.tenants(1)
-        failed = asyncio.run(_play(found, tenant, arguments.runs, random.Random(arguments.seed)))
+        failed = asyncio.run(_play(found, arguments.runs, random.Random(arguments.seed)))
     sys.exit(1 if failed else 0)
 
 
-async def _play(place: Site, tenant: Tenant, count: int, odds: random.Random) -> bool:
+async def _play(place: Site, count: int, odds: random.Random) -> bool:
     began = time.monotonic()
-    workspace_id = uuid.UUID(tenant.workspace_id)
-    target, callers, db = Target(odds, place.kill_workers), Callers(place.port, tenant), Database(place.url)
+    target, people = Target(odds, place.kill_workers), People(place)
     await target.start()
-    people = asyncio.create_task(approve(db, workspace_id))
+    await people.sign_in()
+    approving = asyncio.create_task(people.approve())
     try:
-        workflow_id = await callers.publish(definition(target))
-        starting = asyncio.create_task(callers.start(workflow_id, count))
+        starting = asyncio.create_task(people.start(await people.publish(definition(target)), count))
         await _accidents(place, target, odds, began)
         await starting
-        await _settled(place, workspace_id, began)
+        await _settled(place, people.workspace_id, began)
     finally:
-        people.cancel()
-        await asyncio.gather(people, return_exceptions=True)
-        await db.close()
+        approving.cancel()
+        await asyncio.gather(approving, return_exceptions=True)
+        await people.leave()
         await target.stop()
-    found = await inspect(place.dsn, workspace_id, count)
-    return _tell(place, target, callers, found, count, time.monotonic() - began)
+    found = await inspect(place.dsn, people.workspace_id, count)
+    return _tell(place, target, people, found, count, time.monotonic() - began)
 
 
 async def _accidents(place: Site, target: Target, odds: random.Random, began: float) -> None:
@@ -90,11 +86,11 @@ async def _settled(place: Site, workspace_id: uuid.UUID, began: float) -> None:
         await asyncio.sleep(0.2)
 
 
-def _tell(place: Site, target: Target, callers: Callers, found: Findings, count: int, seconds: float) -> bool:
+def _tell(place: Site, target: Target, people: People, found: Findings, count: int, seconds: float) -> bool:
     repeated = {key: times for key, times in target.effects.items() if times > 1}
     undone = EFFECTS * count - len(target.effects)
     repeats = sum(target.calls.values()) - len(target.calls)
-    print(f"\n{count} runs of {STEPS} recorded steps in {seconds:.0f} s; {callers.unanswered} starts were sent again.")
+    print(f"\n{count} runs of {STEPS} recorded steps in {seconds:.0f} s; {people.unanswered} requests were sent again.")
     _line("runs lost", found.lost)
     _line("runs not completed, or with a wrong output", len(found.wrong))
     _line("records missing", found.missing)
@@ -105,6 +101,7 @@ def _tell(place: Site, target: Target, callers: Callers, found: Findings, count:
     print(f"{len(target.effects):>9,}  effects, one for each key; {repeats:,} calls came again under the key of one")
     for trouble, times in sorted(target.troubles.items()):
         print(f"{times:>9,}  calls that the target {trouble}")
+    print(f"{people.approved:>9,}  approvals by a person")
     print(f"{found.resumed:>9,}  times a run went on after a wait or a lost worker")
     print(f"{_fenced(place):>9,}  checkpoints fenced: their run was another's by then")
     print(f"{found.late:>9,}  outcomes that came too late to count, on record")

@@ -11,12 +11,9 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from bench.stack import Tenant
+from demo.crash_site import Site
 from demo.crash_target import Target
-from provenance.core.db import Database
-from provenance.engine import service as engine
-from provenance.engine.running import CHANNEL
-from provenance.engine.tokens import wait_token
+from provenance.core import ids
 
 STARTERS = 8
 START_SECONDS = 25.0
@@ -33,13 +30,13 @@ def definition(target: Target) -> dict[str, Any]:
         return {"key": key, "kind": "action", "config": config, "timeoutSeconds": 1, "retry": _RETRY, **more}
 
     steps = [
-        {"key": "start", "kind": "trigger", "config": {"type": "api"}},
+        {"key": "start", "kind": "trigger", "config": {"type": "manual"}},
         {"key": "first", "kind": "logic", "config": {"mode": "transform", "transform": {"n": "{{ input.n }}"}}},
         action("pay"),
         {"key": "rest", "kind": "wait", "config": {"seconds": 0.2}},
         action("ship", forEach={"items": [1, 2], "concurrency": 2}),
         {"key": "look", "kind": "data", "config": {"source": "http", "url": f"{target.url}/look"}, "retry": _RETRY},
-        {"key": "gate", "kind": "approval", "config": {"title": "Done?", "risk": "low"}},
+        {"key": "gate", "kind": "approval", "config": {"title": "Go on?", "risk": "medium"}},
         {"key": "last", "kind": "logic", "config": {"mode": "transform", "transform": "{{ steps.first.output.n }}"}},
     ]
     keys = [step["key"] for step in steps]
@@ -47,68 +44,78 @@ def definition(target: Target) -> dict[str, Any]:
     return {"schemaVersion": 1, "steps": steps, "edges": edges}
 
 
-class Callers:
-    """Whoever starts runs: each start has a key of its own and is sent again until it is answered."""
+class People:
+    """Whoever starts runs and approves them, over HTTP, and asks again until there is an answer."""
 
-    def __init__(self, port: int, tenant: Tenant) -> None:
-        self._url = f"http://127.0.0.1:{port}"
-        self._headers = {"x-api-key": tenant.key}
+    def __init__(self, place: Site) -> None:
+        self._url = f"http://127.0.0.1:{place.port}"
+        self._first = json.loads((place.data / "credentials.json").read_text())
+        self._session: aiohttp.ClientSession | None = None
+        self.workspace_id = uuid.UUID(int=0)
         self.unanswered = 0
+        self.approved = 0
+
+    async def sign_in(self) -> None:
+        """Sign in as the first administrator."""
+        self._session = aiohttp.ClientSession(self._url, timeout=aiohttp.ClientTimeout(total=5))
+        body = {"email": self._first["adminEmail"], "password": self._first["adminPassword"]}
+        answer = await (await self._session.post("/auth/login", json=body)).json()
+        self._session.headers["Authorization"] = f"Bearer {answer['accessToken']}"
+        found = ids.decode("ws", answer["workspace"]["workspaceId"])
+        assert found is not None
+        self.workspace_id = found
+
+    async def leave(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
 
     async def publish(self, document: dict[str, Any]) -> str:
         """Publish the workflow; return its id."""
-        async with aiohttp.ClientSession(self._url, headers=self._headers) as session:
-            made = await session.post("/workflows", json={"name": "Crash", "definition": document})
-            workflow_id: str = (await made.json())["workflowId"]
-            answer = await session.post(f"/workflows/{workflow_id}/publish", json={})
-            answer.raise_for_status()
+        made = await self._ask("POST", "/workflows", {"name": "Crash", "definition": document})
+        workflow_id: str = made["workflowId"]
+        await self._ask("POST", f"/workflows/{workflow_id}/publish", {})
         return workflow_id
 
     async def start(self, workflow_id: str, count: int) -> None:
-        """Start so many runs, a few at a time, spread over the accidents."""
+        """Start so many runs, a few at a time, spread over the accidents.
+
+        Each has a key, under which it is sent again until it is answered. A conflict says that an earlier attempt was
+        committed, though its answer was lost.
+        """
         numbers = iter(range(count))
-        timeout = aiohttp.ClientTimeout(total=5)
-        async with aiohttp.ClientSession(self._url, headers=self._headers, timeout=timeout) as session:
 
-            async def one_after_another() -> None:
-                for number in numbers:
-                    body = {"workflowId": workflow_id, "input": {"n": number}}
-                    await self._start_one(session, number, body)
-                    await asyncio.sleep(START_SECONDS * STARTERS / count)
+        async def one_after_another() -> None:
+            for number in numbers:
+                body = {"workflowId": workflow_id, "input": {"n": number}}
+                await self._ask("POST", "/runs", body, key=f"run-{number}")
+                await asyncio.sleep(START_SECONDS * STARTERS / count)
 
-            await asyncio.gather(*[one_after_another() for _ in range(STARTERS)])
+        await asyncio.gather(*[one_after_another() for _ in range(STARTERS)])
 
-    async def _start_one(self, session: aiohttp.ClientSession, number: int, body: dict[str, Any]) -> None:
-        """Start one run. A conflict says that an earlier attempt was committed, though its answer was lost."""
+    async def approve(self) -> None:
+        """Approve whatever waits for people, until cancelled."""
+        while True:
+            waiting = await self._ask("GET", "/approvals?status=pending&limit=200")
+            for each in waiting["items"]:
+                await self._ask("POST", f"/approvals/{each['approvalId']}/approve", {"comment": "Go on."})
+                self.approved += 1
+            await asyncio.sleep(0.1)
+
+    async def _ask(self, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
+        assert self._session is not None, "signed in before"
+        headers = {} if key is None else {"Idempotency-Key": key}
         while True:
             try:
-                async with session.post("/runs", json=body, headers={"Idempotency-Key": f"run-{number}"}) as answer:
-                    if answer.status in (201, 409):
-                        return
+                async with self._session.request(method, path, json=body, headers=headers) as answer:
+                    if answer.status < 300 or answer.status == 409:
+                        return await answer.json()
+                    if answer.status < 500 and answer.status != 429:
+                        raise SystemExit(f"{method} {path}: {answer.status} {await answer.text()}")
             except (aiohttp.ClientError, TimeoutError):
                 pass
             self.unanswered += 1
             await asyncio.sleep(0.1)
-
-
-async def approve(db: Database, workspace_id: uuid.UUID) -> None:
-    """Approve whatever waits for people, until cancelled, and through every failure of the database."""
-    waiting = """SELECT run_id, step_key, iteration FROM run_waits
-                  WHERE workspace_id = $1 AND kind = 'approval' AND resolved IS NULL AND ref IS NULL LIMIT 200"""
-    while True:
-        try:
-            async with db.housekeeping(workspace_id) as tx:
-                rows = (await tx.driver_sql(waiting, (workspace_id,))).all()
-            for row in rows:
-                async with db.housekeeping(workspace_id) as tx:
-                    token = wait_token(row.run_id, row.step_key, row.iteration)
-                    await engine.resolve_if_open(tx, token, {"decision": "approved", "decidedBy": "demo"})
-            if rows:
-                async with db.housekeeping(workspace_id) as tx:
-                    await tx.driver_sql("SELECT pg_notify($1, $2)", (CHANNEL, str(workspace_id)))
-        except Exception:
-            pass
-        await asyncio.sleep(0.1)
 
 
 @dataclass
