@@ -43,6 +43,7 @@ from provenance.ledger.witness.cosigning import BODY_LIMIT as WITNESS_BODY_LIMIT
 from provenance.openapi import document
 from provenance.realtime.hub import Hub
 from provenance.realtime.socket import Sockets
+from provenance.runs import hot as hot_starts
 from provenance.runs.asking import People
 from provenance.runs.of_workflows import RunsSeenByWorkflows
 from provenance.runs.runtime import Runs
@@ -144,7 +145,11 @@ def create_app(settings: Settings) -> Door:
     install_error_rendering(app)
     door = Door(
         app,
-        hot=hot.handlers(ledger, authenticate) if settings.hot_dispatch else {},
+        hot=(
+            hot.handlers(ledger, authenticate) | hot_starts.handlers(ledger.db, runs, authenticate)
+            if settings.hot_dispatch
+            else {}
+        ),
         express=_express(ledger, bus, authenticate.remembered) if settings.hot_dispatch else {},
         body_limits=BODY_LIMITS,
         around=_cors(settings.cors_origins) if settings.cors_origins else None,

@@ -101,7 +101,8 @@ class Answer:
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-HotHandler = Callable[[Exchange], Awaitable[Answer]]
+HotHandler = Callable[[Exchange], Awaitable[Answer | None]]
+"""Answers an exchange, or leaves it to the framework: None, and nothing happened."""
 
 Settle = Callable[[Answer | BaseException], None]
 """Called once with what is to be answered."""
@@ -229,7 +230,11 @@ class Door:
             if handler is not None and self._straight and b"gzip" not in exchange.headers.get(b"accept-encoding", b""):
                 scope["route_path"] = path
                 answer = await handler(exchange)
-                await send_json(visit.send, answer.status, answer.body, answer.headers)
+                if answer is not None:
+                    await send_json(visit.send, answer.status, answer.body, answer.headers)
+                    return
+                del scope["route_path"]
+                await self._app(scope, _replay(exchange.body, receive), visit.send)
                 return
             zipped = b"gzip" in exchange.headers.get(b"accept-encoding", b"")
             await (self._zipped if zipped else self._inner)(scope, _replay(exchange.body, receive), visit.send)
@@ -254,6 +259,10 @@ class Door:
         except Problem as problem:  # rendered here, so that what lies around this application sees the answer
             scope["problem_code"] = problem.code
             await _send_problem(send, problem, exchange.request_id)
+            return
+        if answer is None:
+            del scope["route_path"]
+            await self._app(scope, receive, send)
         else:
             await send_json(send, answer.status, answer.body, answer.headers)
 

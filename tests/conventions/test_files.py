@@ -105,7 +105,7 @@ OF_ITS_OWN = {
     },
     "engine": {"dispatch", "lane", "running", "tokens"},
     "runs": {
-        "activity", "beginning", "calls", "carrying", "entering", "events", "gates", "hosting", "intake", "lease",
+        "activity", "beginning", "calls", "carrying", "entering", "events", "gates", "hosting", "hot", "intake", "lease",
         "library", "loops", "of_workflows", "outbox", "rendering", "running", "runtime", "shelf", "starting", "telling",
         "asking",
         "triggering",

@@ -129,6 +129,39 @@ class TestCreate:
         assert found["stats"]["runs30d"] == 1
 
 
+class TestHot:
+    """What is taken before the framework is answered as the declared route answers it."""
+
+    @pytest.mark.parametrize(
+        ("body", "wanted"),
+        [
+            ('{"workflowId":"nonsense"}', (404, "workflow_not_deployed")),
+            ('{"workflowId":"nonsense","wait":31}', (400, "invalid_request")),
+            ('{"workflowId":"nonsense","more":1}', (400, "invalid_request")),
+            ("{}", (400, "invalid_request")),
+            ("[", (400, "invalid_json")),
+        ],
+    )
+    async def test_a_body_that_does_not_fit_is_told_by_the_route(
+        self, client: httpx.AsyncClient, body: str, wanted: tuple[int, str]
+    ) -> None:
+        found = []
+        for further in ({}, {"Idempotency-Key": "a"}):
+            headers = {"content-type": "application/json", **further}
+            found.append(await client.post("/runs", content=body, headers=headers))
+        assert [code_of(answer) for answer in found] == [wanted] * 2
+        assert found[0].json()["detail"] == found[1].json()["detail"]
+
+    async def test_nobody_and_whoever_may_not_are_refused(
+        self, app: Running, workspace: Tenant, make_tenant: MakeTenant
+    ) -> None:
+        async with httpx.AsyncClient(base_url=app.url) as client:
+            assert code_of(await client.post("/runs", json={})) == (401, "not_authenticated")
+            reader = await make_tenant(("runs:read",), into=workspace.id)
+            refused = await client.post("/runs", json={}, headers={"x-api-key": reader.key})
+            assert code_of(refused) == (403, "missing_scope")
+
+
 class TestRecords:
     async def test_a_run_is_one_unit_of_work_of_the_ledger(self, client: httpx.AsyncClient, publish: Publish) -> None:
         begun = (await client.post("/runs", json={"workflowId": await publish(PLUS), "input": {"n": 1}})).json()
