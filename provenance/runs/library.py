@@ -1,5 +1,6 @@
 """The published versions that runs are of: compiled once, kept, because a version never changes."""
 
+import asyncio
 import time
 import uuid
 from collections import OrderedDict
@@ -41,13 +42,24 @@ class Library:
         self._shelf = shelf
         self._plans: OrderedDict[tuple[uuid.UUID, uuid.UUID, int], Plan] = OrderedDict()
         self._live: dict[tuple[uuid.UUID, uuid.UUID], tuple[float, Live]] = {}
+        self._asking: dict[tuple[uuid.UUID, uuid.UUID], asyncio.Future[Live | None]] = {}
 
     async def live(self, workspace_id: uuid.UUID, workflow_id: uuid.UUID) -> Live | None:
         """Return what is live, at most a second behind; what is not is asked for each time."""
         known = self._live.get((workspace_id, workflow_id))
         if known is not None and time.monotonic() - known[0] < FRESH_SECONDS:
             return known[1]
-        found = await self._shelf.live(workspace_id, workflow_id)
+        asking = self._asking.get((workspace_id, workflow_id))
+        if asking is None:  # many starts that find it old at once ask once
+            asking = asyncio.ensure_future(self._ask(workspace_id, workflow_id))
+            self._asking[workspace_id, workflow_id] = asking
+        return await asyncio.shield(asking)
+
+    async def _ask(self, workspace_id: uuid.UUID, workflow_id: uuid.UUID) -> Live | None:
+        try:
+            found = await self._shelf.live(workspace_id, workflow_id)
+        finally:
+            del self._asking[workspace_id, workflow_id]
         if found is None:
             self._live.pop((workspace_id, workflow_id), None)
         else:
