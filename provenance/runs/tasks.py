@@ -2,18 +2,23 @@
 
 import asyncio
 
+from provenance.connections.running import Connections
 from provenance.core.egress import Egress
+from provenance.core.objects import Objects
 from provenance.expressions import Evaluator
 from provenance.ledger.service import Ledger
 from provenance.runs.asking import People
+from provenance.runs.doers.skill import Skill
 from provenance.runs.runtime import Working
 from provenance.runs.shelf import WorkflowShelf
+from provenance.skills.calling import Skills
 
 
 async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     """Carry runs on until ``stop`` is set; then hand back what is in hand."""
     settings, evaluator = ledger.settings, Evaluator()
     egress = Egress(settings.egress_allow)
+    skills = Skills(ledger, Objects.of(settings), egress, Connections(ledger, egress))
     working = Working(
         ledger,
         WorkflowShelf(ledger.db),
@@ -22,9 +27,11 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
         lease_seconds=settings.run_lease_seconds,
         evaluate=evaluator.value,
         gate=People(ledger),
+        further={"skill": Skill(ledger, skills)},
     )
     try:
         await working.run(stop)
     finally:
         await evaluator.close()
+        await skills.close()
         await egress.close()

@@ -4,6 +4,7 @@ Input is checked before any code runs; secrets are fetched, and their use record
 its way out; what comes back is masked, checked against the output schema, and recorded as `skill.executed`.
 """
 
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from provenance.core.egress import Egress
 from provenance.core.errors import Detail
 from provenance.core.json_schemas import schema_of
 from provenance.core.objects import Objects
-from provenance.ledger.service import Ledger
+from provenance.ledger.service import Fact, Ledger, record
 from provenance.secrets import service as secrets
 from provenance.secrets.masking import Mask
 from provenance.secrets.schemas import Purpose
@@ -29,11 +30,22 @@ from provenance.skills.schemas import Limits, PackageRow, Row, SkillEvent, Versi
 from provenance.skills.unpacked import FOLDER, Unpacked
 from provenance.skills.way_out import WayOut
 
+DOMAIN = "agent"
+"""The domain of events about skills (spec/automation.md, 11.3)."""
+
+
+class Unit(NamedTuple):
+    """The unit of work that a call belongs to, and the span below which it hangs: a run and its step."""
+
+    id: uuid.UUID
+    span_id: str
+
 
 class Call(NamedTuple):
     """What is to be called, by whom, with what. ``seconds`` is less than the skill's own limit, or None.
 
-    ``data`` goes into the record of the call; ``headers`` are put on all that the skill sends.
+    ``data`` goes into the record of the call, which belongs to ``unit``; ``headers`` are put on all that the skill
+    sends. ``idempotency_key`` is the same whenever this very call is made again.
     """
 
     actor: Actor
@@ -41,6 +53,8 @@ class Call(NamedTuple):
     version: int | None
     input: Any
     seconds: float | None = None
+    idempotency_key: str | None = None
+    unit: "Unit | None" = None
     data: Mapping[str, Any] = {}
     headers: Mapping[str, str] = {}
     on_log: Callable[[LogLine], None] | None = None
@@ -135,10 +149,20 @@ class Skills:
         }
         if outcome.error is not None:
             data["error"] = outcome.error["code"]
-        risk = audit.Risk(row.risk_level)
-        result = "success" if outcome.error is None else "failure"
+        resource_type, action = audit.words_of(SkillEvent.EXECUTED)
+        fact = Fact(
+            resource_type=resource_type,
+            action=action,
+            resource_id=row.wire_id,
+            data=data,
+            risk=row.risk_level,
+            outcome="success" if outcome.error is None else "failure",
+            domain=DOMAIN,
+            uow_id=None if call.unit is None else str(call.unit.id),
+            parent_span_id=None if call.unit is None else call.unit.span_id,
+        )
         async with self._ledger.db.write(call.actor) as tx:
-            audit.record(tx, SkillEvent.EXECUTED, row.wire_id, data, risk=risk, outcome=result)
+            record(tx, fact)
 
 
 def _ensure_fits(version: VersionRow, given: Any) -> None:
@@ -156,6 +180,7 @@ def _job(version: VersionRow, folder: Path, call: Call, values: dict[str, str], 
         entry=version.handler,
         input=call.input,
         secrets=values,
+        idempotency_key=call.idempotency_key,
         seconds=limits.timeout_seconds if call.seconds is None else min(call.seconds, limits.timeout_seconds),
         memory_mb=limits.memory_mb,
         private_mb=limits.tmp_mb,

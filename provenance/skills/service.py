@@ -1,7 +1,7 @@
 """The verbs of skills that run no code: make, list, change, delete, and what calls which version."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -205,18 +205,19 @@ async def unknown(tx: ReadTx, skill_ids: Iterable[str]) -> set[str]:
     return {name for name, known in named.items() if known not in current}
 
 
-async def pin(tx: WriteTx, kind: str, referrer: str, at: int, versions: Mapping[str, int | None]) -> None:
-    """Note what a version of something calls, now that it is live: the named version of each skill, or the current one.
+async def pin(tx: WriteTx, kind: str, referrer: str, at: int, skill_ids: Iterable[str]) -> None:
+    """Note which skills a version of something calls, now that it is live, with their current versions.
 
-    Raises SkillNotFound. A skill that something live calls can't be deleted.
+    A version that was live before keeps what was noted then. Raises SkillNotFound. What something live calls can't
+    be deleted.
     """
-    known = {name: decode(PREFIX, name) for name in versions}
+    known = {name: decode(PREFIX, name) for name in skill_ids}
     current = await queries.current_versions(tx, [each for each in known.values() if each is not None])
     pinned: dict[uuid.UUID, int] = {}
     for name, skill_id in known.items():
         if skill_id is None or skill_id not in current:
             raise SkillNotFound(f"The skill {name} is not there, or can't be called.")
-        pinned[skill_id] = versions[name] or current[skill_id]
+        pinned[skill_id] = current[skill_id]
     await queries.pin(tx, kind, referrer, at, pinned)
 
 

@@ -111,7 +111,7 @@ OF_ITS_OWN = {
         "triggering",
     },
     "runs/drive": {"checkpoints", "drive", "memory", "outcomes", "starts", "takeover", "waits", "work"},
-    "runs/doers": {"child", "contract", "http", "inline"},
+    "runs/doers": {"child", "contract", "http", "inline", "skill"},
     "runs/interpreting": {"course", "results", "scope"},
     "runs/event_triggers": {"listening", "patterns"},
     "runs/schedules": {"slots"},
@@ -125,7 +125,7 @@ OF_ITS_OWN = {
     "workflows/templates": {"catalogue"},
     "workflows/versions": {"references"},
     "workflows/webhook_secret": set[str](),
-    "workflows/kinds": {"kind", "logic", "outside", "trigger", "words"},
+    "workflows/kinds": {"kind", "logic", "outside", "skill", "trigger", "words"},
 }  # fmt: skip
 """Files of a feature besides the usual ones: the ledger's subject has another shape (lane, feed, filters)."""
 NOT_FEATURES = {"core", "proof", "expressions", "postgres", "cli", "up"}

@@ -108,9 +108,11 @@ class _Call:
 
     def _descriptors(self) -> tuple[tuple[int, int, socket.socket | None], list[int]]:
         """Make the call's descriptors: our ends, and those of the process in the order that `Streams` has."""
-        given = {"input": self._job.input}
-        if self._job.secrets:
-            given["secrets"] = self._job.secrets
+        given = {
+            "input": self._job.input,
+            "secrets": self._job.secrets,
+            "idempotencyKey": self._job.idempotency_key,
+        }
         source = os.memfd_create("input", os.MFD_CLOEXEC)
         with open(source, "wb", closefd=False) as file:
             file.write(msgspec.json.encode(given))

@@ -40,6 +40,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     entry: str
     input: Any
     secrets: dict[str, str] = {}
+    idempotency_key: str | None = None
     seconds: float = 30.0
     memory_mb: int = 256
     private_mb: int = 64

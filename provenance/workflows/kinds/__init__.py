@@ -20,6 +20,7 @@ from provenance.workflows.kinds.kind import (
 )
 from provenance.workflows.kinds.logic import Approval, Logic, Wait
 from provenance.workflows.kinds.outside import Action, Child, Data, Notify, Storage
+from provenance.workflows.kinds.skill import Skill
 from provenance.workflows.kinds.trigger import Trigger
 
 __all__ = [
@@ -41,6 +42,7 @@ Kinds = Mapping[str, StepKind]
 """Kinds by name."""
 
 KINDS: Final[Kinds] = {
-    kind.name: kind for kind in (Trigger(), Logic(), Data(), Action(), Approval(), Notify(), Storage(), Wait(), Child())
+    kind.name: kind
+    for kind in (Trigger(), Logic(), Data(), Action(), Approval(), Notify(), Storage(), Wait(), Child(), Skill())
 }
 """Every kind of this installation."""

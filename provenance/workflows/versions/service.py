@@ -40,7 +40,7 @@ from provenance.workflows.schemas import (
     WorkflowEvent,
 )
 from provenance.workflows.service import PREFIX, PRODUCTION, locked, refused, row_of
-from provenance.workflows.versions.references import missing_references
+from provenance.workflows.versions.references import missing_references, pin, release
 from provenance.workspace import service as workspaces
 
 
@@ -139,6 +139,7 @@ async def _switch_to(
 ) -> Any:
     """Make a version the live one, its triggers with it, and record what it may do that the one before might not."""
     stored = await queries.version_of(tx, row.id, version)
+    await pin(tx, row, version, drafts.read_stored(stored.definition))
     await queries.replace_triggers(tx, row.id, rendering.live_triggers(stored, row.triggers_off, tx.now))
     after = await queries.change(
         tx,
@@ -196,6 +197,7 @@ async def unpublish(tx: WriteTx, wire_id: str) -> Unpublished:
     if row.live_version is None:
         raise NotDeployed("No version of this workflow is live.")
     await queries.replace_triggers(tx, row.id, [])
+    await release(tx, row)
     await queries.change(tx, row.id, live_version=None, live_checksum=None)
     data = {"name": row.name, "environment": row.environment, "version": row.live_version}
     audit.record(tx, WorkflowEvent.UNPUBLISHED, wire_id, data, risk=audit.Risk.MEDIUM)

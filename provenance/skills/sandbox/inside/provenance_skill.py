@@ -14,6 +14,9 @@ from typing import Any
 secrets: dict[str, str] = {}
 """The values of the secrets that the skill names in ``secretRefs``, by the name it wrote there."""
 
+idempotency_key: str | None = None
+"""In a step of a run: the same for each attempt at it. Send it on, and a target that keeps it acts once."""
+
 _channel = -1
 _HEAD_BYTES = 64 * 1024
 

@@ -66,7 +66,8 @@ def _answer(entry: str, place: Place, source: int) -> bytes:
     try:
         with open(source, "rb", closefd=False) as file:
             given = json.load(file)
-        provenance_skill.secrets.update(given.get("secrets", {}))
+        provenance_skill.secrets.update(given["secrets"])
+        provenance_skill.idempotency_key = given["idempotencyKey"]
         module, _, function = entry.partition(":")
         handler = getattr(importlib.import_module(module), function)
         output = handler(given["input"])
