@@ -111,7 +111,7 @@ OF_ITS_OWN = {
         "triggering",
     },
     "runs/drive": {"checkpoints", "drive", "memory", "outcomes", "starts", "takeover", "waits", "work"},
-    "runs/doers": {"child", "contract", "http", "inline", "skill"},
+    "runs/doers": {"child", "contract", "http", "inline", "skill", "storage"},
     "runs/interpreting": {"course", "results", "scope"},
     "runs/event_triggers": {"listening", "patterns"},
     "runs/schedules": {"slots"},

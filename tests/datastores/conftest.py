@@ -1,6 +1,6 @@
 """Two servers over one database, one with a folder and one with a real S3 server: every test runs against both."""
 
-import json
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,12 +12,14 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from provenance.core.ids import decode
 from provenance.core.objects import Objects
 from provenance.core.settings import Settings
 from provenance.datastores.running import Running as Datastores
 from provenance.ledger.service import Ledger
 from tests.conftest import Running, Tenant, make_tenant_of, running
 from tests.datastores.buckets import Bucket, bucket
+from tests.identity.people import rows
 
 MIB = 1024 * 1024
 
@@ -52,8 +54,6 @@ class Place:
 
     def blobs(self, workspace: Tenant) -> list[str]:
         """The files of a workspace that are in the store, whoever knows of them."""
-        from provenance.core.ids import decode
-
         root = self.folder / str(decode("ws", workspace.id))
         return sorted(str(each.relative_to(root)) for each in root.rglob("*") if each.is_file())
 
@@ -89,6 +89,12 @@ class Api:
     def __init__(self, client: httpx.AsyncClient, workspace: Tenant, place: Place) -> None:
         self.client, self.workspace, self.place = client, workspace, place
         self.id = ""
+
+    @property
+    def workspace_id(self) -> uuid.UUID:
+        found = decode("ws", self.workspace.id)
+        assert found is not None
+        return found
 
     @property
     def url(self) -> str:
@@ -133,11 +139,9 @@ class Api:
         found: dict[str, Any] = (await self.client.get(self.url)).json()
         return found
 
-    async def events(self) -> list[dict[str, Any]]:
-        """What the ledger holds of the workspace, oldest first."""
-        answer = await self.client.get("/api/interactions", params={"limit": 100})
-        assert answer.status_code == 200, answer.text
-        return list(reversed(answer.json()["interactions"]))
+    async def events(self, *types: str) -> list[tuple[str, str, dict[str, Any]]]:
+        """What the ledger holds of these resource types, oldest first: event, subject, entry."""
+        return await rows(self.place.app, self.workspace.id, *types)
 
 
 @pytest.fixture
@@ -153,7 +157,3 @@ async def api(place: Place) -> AsyncIterator[Api]:
 
 def hexed(content: bytes) -> str:
     return sha256(content).hexdigest()
-
-
-def as_json(answer: httpx.Response) -> Any:
-    return json.loads(answer.content)
