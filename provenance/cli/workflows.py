@@ -24,6 +24,7 @@ COLUMNS = {
     "Version": "version",
     "Changed (UTC)": "updatedAt",
 }
+TEMPLATES = {"Template": "templateId", "Name": "name", "Category": "category", "Description": "description"}
 STEP = re.compile(r"steps\[(\d+)\]", re.ASCII)
 SIGNS = {"added": "+", "removed": "-", "changed": "~", "same": " "}
 
@@ -73,6 +74,56 @@ def list_(as_json: AsJson = False, api_url: ApiUrl = None, api_key: ApiKey = Non
     """List the workspace's workflows, the latest changed first."""
     with connected(settled(api_url, api_key)) as client:
         show(everything(client, PATH), COLUMNS, as_json=as_json)
+
+
+@group.command("templates")
+def templates(as_json: AsJson = False, api_url: ApiUrl = None, api_key: ApiKey = None) -> None:
+    """List the templates a workflow can begin with."""
+    with connected(settled(api_url, api_key)) as client:
+        show(everything(client, "/templates"), TEMPLATES, as_json=as_json)
+
+
+@group.command("new")
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is called.")],
+    template: Annotated[
+        str | None, typer.Option("-t", "--template", metavar="ID", help="What it begins with, from `templates`.")
+    ] = None,
+    variables: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A variable of the template; repeatable.")
+    ] = None,
+    environment: Annotated[
+        str | None, typer.Option("-e", "--environment", metavar="SLUG", help="Where it lives.")
+    ] = None,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Make a workflow, empty or from a template; prints its id. It goes live when it is published."""
+    from provenance.cli import terminal
+
+    sent = {"templateId": template, "variables": _variables(variables or []), "environment": environment}
+    with connected(settled(api_url, api_key)) as client:
+        made = ask(client, "POST", PATH, {"name": name, **{key: each for key, each in sent.items() if each}})
+    if as_json:
+        terminal.print_json(made)
+    else:
+        typer.echo(made["workflowId"])
+
+
+def _variables(written: list[str]) -> dict[str, Any]:
+    """Read ``name=value``: numbers, true and false as such, all else as text. Raises Misused."""
+    found: dict[str, Any] = {}
+    for each in written:
+        name, sign, value = each.partition("=")
+        if not sign or not name:
+            raise Misused(f"--set {each}: NAME=VALUE was expected")
+        try:
+            read = json.loads(value)
+        except ValueError:
+            read = value
+        found[name] = read if isinstance(read, bool | int | float) else value
+    return found
 
 
 @group.command("show")

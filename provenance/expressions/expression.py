@@ -68,7 +68,8 @@ class Expression:
         return f"Expression({self.source!r})"
 
     def value(self, values: Mapping[str, Any]) -> Any:
-        """Return the result as JSON: timestamps as RFC 3339 texts, durations as ``90s``, bytes in base64.
+        """Return the result as JSON: timestamps as RFC 3339 texts, durations as ``90s``, bytes in base64,
+        whole numbers without a fraction.
 
         Raises ExpressionError; with ``missing`` set when something it reads is not there.
         """
@@ -134,7 +135,7 @@ class _Reader:
                 raise ExpressionError("the result holds a number beyond ±(2^53−1); turn it into a text")
             if found - found != 0:
                 raise ExpressionError("the result holds a number that JSON cannot: infinite, or not a number")
-            return found
+            return int(found) if isinstance(found, float) and found.is_integer() else found
         if isinstance(found, bytes | bytearray):
             self._spend(len(found))
             return b64encode(found).decode()

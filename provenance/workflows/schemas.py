@@ -45,6 +45,9 @@ class WorkflowCreate(Wire):
     environment: Environment = FIRST_ENVIRONMENT
     tags: list[Tag] = Field(default=[], max_length=50)
     template_id: str | None = Field(default=None, max_length=64)
+    variables: dict[str, str | float | bool] | None = Field(
+        default=None, description="Values for variables of the template; the others keep their defaults."
+    )
     definition: Definition | None = None
 
 

@@ -9,7 +9,7 @@ from provenance.audit import service as audit
 from provenance.core import cursors
 from provenance.core.actor import Role
 from provenance.core.db import ReadTx, WriteTx
-from provenance.core.errors import NotAllowed
+from provenance.core.errors import Invalid, NotAllowed
 from provenance.core.ids import decode, encode, new_uuid
 from provenance.core.keyring import WorkspaceKeys
 from provenance.skills import service as skills
@@ -21,7 +21,6 @@ from provenance.workflows.errors import (
     NameTaken,
     Stale,
     UnknownEnvironment,
-    UnknownTemplate,
     UnknownWorkflow,
 )
 from provenance.workflows.running import RunsOfWorkflows
@@ -36,7 +35,8 @@ from provenance.workflows.schemas import (
     Workflows,
     WorkflowUpdate,
 )
-from provenance.workflows.templates.catalogue import template_by_id
+from provenance.workflows.templates.service import filled
+from provenance.workflows.templates.service import find as find_template
 
 PREFIX = "wf"
 PRODUCTION = "production"
@@ -104,7 +104,9 @@ async def page(
 
 
 async def create(tx: WriteTx, asked: WorkflowCreate, base_url: str) -> tuple[Workflow, int]:
-    """Make a workflow; return it and its revision. Raises NameTaken, UnknownEnvironment, UnknownTemplate, BadYaml."""
+    """Make a workflow; return it and its revision. Raises NameTaken, UnknownEnvironment, UnknownTemplate,
+    BadYaml, and Invalid for variables the template does not have.
+    """
     sent = drafts.read_definition(_first_draft(asked))
     workflow_id = new_uuid()
     try:
@@ -128,14 +130,13 @@ async def create(tx: WriteTx, asked: WorkflowCreate, base_url: str) -> tuple[Wor
 
 
 def _first_draft(asked: WorkflowCreate) -> dict[str, Any] | str:
+    if asked.variables and asked.template_id is None:
+        raise Invalid.at("variables", "are those of a template; send its templateId")
     if asked.definition is not None:
         return asked.definition
     if asked.template_id is None:
         return drafts.EMPTY
-    template = template_by_id(asked.template_id)
-    if template is None:
-        raise UnknownTemplate("There is no template with this id.")
-    return template.definition
+    return filled(find_template(asked.template_id), asked.variables or {})
 
 
 def refused(error: IntegrityError, name: str, environment: str) -> Exception:

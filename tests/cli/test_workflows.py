@@ -85,3 +85,13 @@ async def test_a_broken_draft_is_kept_and_every_problem_told(person: Person, tmp
     assert all(f"  {each.split()[0]}: " in published.stderr for each in draft["problems"])
     answer = json.loads(await person.get("workflows", "push", str(file), "Broken", "--json"))
     assert (answer["draftRevision"], len(answer["problems"])) == (2, 10)
+
+
+async def test_a_workflow_from_a_template(person: Person) -> None:
+    assert "tpl_order_approval" in await person.get("workflows", "templates")
+    made = await person.get("workflows", "new", "Shop", "-t", "tpl_order_approval", "--set", "limit=10")
+    draft = read(await person.get("workflows", "pull", made.strip()))
+    assert (draft["vars"]["limit"], draft["vars"]["ordersUrl"]) == (10, "http://127.0.0.1:7399/orders")
+    for wrong in ("limit", "limit=much", "nope=1"):
+        done = await person.run("workflows", "new", "Other", "-t", "tpl_order_approval", "--set", wrong)
+        assert (done.returncode, bool(done.stderr)) == (2 if wrong == "limit" else 1, True)

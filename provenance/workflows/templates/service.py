@@ -1,8 +1,10 @@
 """The verbs of templates."""
 
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import Any, Final, TypedDict
 
 from provenance.core import cursors
+from provenance.core.errors import Detail, Invalid
 from provenance.core.keyring import WorkspaceKeys
 from provenance.workflows.errors import UnknownTemplate
 from provenance.workflows.templates.catalogue import template_by_id, templates
@@ -28,6 +30,26 @@ def page(keys: WorkspaceKeys, *, category: Category | None, q: str | None, limit
 def _fits(template: Template, category: Category | None, q: str | None) -> bool:
     text = " ".join([template.name, template.description, *template.tags]).lower()
     return (category is None or template.category == category) and (q is None or q.lower() in text)
+
+
+_TYPES: Final = {"string": str, "number": float | int, "boolean": bool}
+
+
+def filled(template: Template, variables: Mapping[str, str | float | bool]) -> dict[str, Any]:
+    """Return a template's definition with some of its variables set. Raises Invalid for each that does not fit."""
+    known = {each.name: each for each in template.variables}
+    wrong: list[Detail] = []
+    for name, value in variables.items():
+        if name not in known:
+            wrong.append({"path": f"variables.{name}", "issue": f"the template has {', '.join(known) or 'none'}"})
+        elif not isinstance(value, _TYPES[known[name].type]) or isinstance(value, bool) != (
+            known[name].type == "boolean"
+        ):
+            wrong.append({"path": f"variables.{name}", "issue": f"is a {known[name].type}"})
+    if wrong:
+        raise Invalid(f"{wrong[0]['path']}: {wrong[0]['issue']}", details=wrong)
+    constants = template.definition["vars"] | dict(variables)
+    return {**template.definition, "vars": constants}
 
 
 def find(template_id: str) -> Template:
