@@ -27,7 +27,7 @@ class Listener:
         return found
 
     async def wanted(self, tx: ReadTx) -> bool:
-        """Tell whether a trigger of the workspace is about rows of the ledger."""
+        """Tell whether a trigger of the workspace can hear anything."""
         return bool(await self._index(tx))
 
     async def hear(self, tx: WriteTx, rows: list[Row]) -> None:

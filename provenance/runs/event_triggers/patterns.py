@@ -1,12 +1,15 @@
-"""Which event triggers a row of the ledger concerns, found by its words alone.
+"""Which event triggers a row of the ledger, or a message of the bus, concerns: found before any condition is asked.
 
-In a pattern ``+`` stands for one segment and a last ``#`` for the rest. Only patterns that begin with ``ledger/`` are
-about rows. Rows of the platform itself, such as the start of a run, need a pattern that names their resource type:
-``ledger/RUN/+`` has them, ``ledger/#`` and ``ledger/+/COMPLETED`` do not. Words are compared whatever their case.
+In a pattern ``+`` stands for one segment and a last ``#`` for the rest. Patterns that begin with ``ledger/`` are about
+rows, all others about messages. Rows of the platform itself, such as the start of a run, need a pattern that names
+their resource type: ``ledger/RUN/+`` has them, ``ledger/#`` and ``ledger/+/COMPLETED`` do not. Words are compared
+whatever their case.
 """
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
+
+from provenance.bus.topics import matches
 
 PREFIX = "ledger"
 _ANY = ""
@@ -42,14 +45,22 @@ class Index:
     def __init__(self, triggers: Iterable[Any]) -> None:
         """Take rows of triggers; each has a ``topic_pattern``."""
         self._by_words: dict[Words, list[Any]] = {}
+        self._by_first: dict[str, list[Any]] = {}
         for trigger in triggers:
-            words = words_of(trigger.topic_pattern)
+            words, first = words_of(trigger.topic_pattern), trigger.topic_pattern.partition("/")[0]
             if words is not None:
                 self._by_words.setdefault(words, []).append(trigger)
+            elif first != PREFIX:
+                self._by_first.setdefault(first, []).append(trigger)
 
     def __bool__(self) -> bool:
-        """Tell whether any trigger is about rows."""
-        return bool(self._by_words)
+        """Tell whether any trigger can hear anything."""
+        return bool(self._by_words or self._by_first)
+
+    def listening_to(self, topic: str) -> list[Any]:
+        """Return the triggers that a message of this topic concerns."""
+        found = [self._by_first.get(first, ()) for first in (topic.partition("/")[0], "+", "#")]
+        return [trigger for group in found for trigger in group if matches(trigger.topic_pattern, topic)]
 
     def matching(self, resource_type: str, action: str, *, platform: bool) -> list[Any]:
         """Return the triggers that a row of these words concerns."""

@@ -7,23 +7,21 @@ notes that the message was delivered:
 """
 
 import uuid
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from provenance.core.actor import Kind
-from provenance.core.clock import iso_millis
 from provenance.core.db import WriteTx
 from provenance.core.errors import Problem
 from provenance.expressions import Evaluator, Expression, ExpressionError
 from provenance.ledger.feed import Row
 from provenance.runs.entering import Begun, begin
 from provenance.runs.errors import NotDeployed
-from provenance.runs.event_triggers import queries
-from provenance.runs.event_triggers.patterns import Index, topic_of
-from provenance.runs.event_triggers.queries import Owner
+from provenance.runs.event_triggers.hearing import Heard, Said, heard
+from provenance.runs.event_triggers.patterns import Index
 from provenance.runs.starting import Start, prepared
-from provenance.runs.triggering import Tools, TriggerEvent, live_version, reason_of, refuse
+from provenance.runs.triggering import Tools, live_version, reason_of, refuse
 from provenance.workflows.plan import Plan, TriggerType
 from provenance.workflows.problems import InvalidDefinition
 
@@ -85,100 +83,47 @@ def _start(message: Message, plan: Plan) -> Start:
     )
 
 
-class _Match(NamedTuple):
-    """A row and a trigger whose pattern it matches; ``owner`` is the run that caused the row."""
-
-    row: Row
-    trigger: Any
-    owner: Owner | None
-
-
 async def start_runs(tx: WriteTx, tools: Tools, evaluator: Evaluator, index: Index, rows: list[Row]) -> None:
     """Start the runs of some rows; what is refused is put on record once for each trigger and reason."""
     refused: dict[tuple[uuid.UUID, str, str], tuple[str, list[int]]] = {}
-    for match in await _matches(tx, index, rows):
+    for each in await heard(tx, index, rows):
         try:
-            await _begin_if_it_holds(tx, tools, evaluator, match)
+            await _begin_if_it_holds(tx, tools, evaluator, each)
         except (Problem, InvalidDefinition) as error:
             code, sentence = reason_of(error)
-            key = (match.trigger.workflow_id, match.trigger.key, code)
-            refused.setdefault(key, (sentence, []))[1].append(match.row.number)
+            key = (each.trigger.workflow_id, each.trigger.key, code)
+            refused.setdefault(key, (sentence, []))[1].append(each.said.row.number)
     for (workflow_id, trigger, code), (sentence, numbers) in refused.items():
         facts = {"count": len(numbers), "firstNumber": numbers[0], "lastNumber": numbers[-1]}
         refuse(tx, workflow_id, TriggerType.EVENT, trigger, (code, sentence), **facts)
 
 
-async def _matches(tx: WriteTx, index: Index, rows: list[Row]) -> list[_Match]:
-    """Return which rows concern which triggers; a workflow never hears what a run of its own caused."""
-    found = [
-        (row, trigger)
-        for row in rows
-        if not _is_refusal(row)
-        for trigger in index.matching(row.resource_type, row.action, platform=row.platform)
-    ]
-    if not found:
-        return []
-    owners = await queries.owners(tx, {row.uow_id for row, _ in found})
-    matches = [_Match(row, trigger, owners.get(row.uow_id)) for row, trigger in found]
-    return [each for each in matches if each.owner is None or each.owner.workflow_id != each.trigger.workflow_id]
-
-
-_REFUSAL = tuple(word.upper() for word in TriggerEvent.REFUSED.split("."))
-
-
-def _is_refusal(row: Row) -> bool:
-    """Tell whether a row says that a trigger started nothing: heard by triggers, such rows would breed more."""
-    return row.platform and (row.resource_type, row.action) == _REFUSAL
-
-
-async def _begin_if_it_holds(tx: WriteTx, tools: Tools, evaluator: Evaluator, match: _Match) -> None:
-    row, trigger = match.row, match.trigger
-    found = await live_version(tools.library, row.workspace_id, trigger.workflow_id, trigger.version)
-    if found is None:
+async def _begin_if_it_holds(tx: WriteTx, tools: Tools, evaluator: Evaluator, found: Heard) -> None:
+    trigger, said = found.trigger, found.said
+    live = await live_version(tools.library, tx.workspace_id, trigger.workflow_id, trigger.version)
+    if live is None:
         return
-    _, plan = found
-    told, payload = envelope_of(row), row.data()
-    condition = next((each.filter for each in plan.triggers if each.key == trigger.key), None)
-    if condition is not None and not await _holds(evaluator, condition, told, payload):
+    condition = next((each.filter for each in live[1].triggers if each.key == trigger.key), None)
+    if condition is not None and not await _holds(evaluator, condition, said):
         return
     message = Message(
-        workspace_id=row.workspace_id,
+        workspace_id=tx.workspace_id,
         workflow_id=trigger.workflow_id,
-        start_key=f"evt:{trigger.workflow_id}:{row.number}",
-        payload=payload,
-        told=told,
-        hop_count=0 if match.owner is None else match.owner.hop_count + 1,
+        start_key=f"evt:{trigger.workflow_id}:{said.name}",
+        payload=said.payload,
+        told=said.told,
+        hop_count=found.hops,
         trigger=trigger.key,
         version=trigger.version,
+        correlation_id=said.told.get("correlationId"),
     )
     await begin_from_message(tx, tools, message)
 
 
-async def _holds(evaluator: Evaluator, condition: Expression, told: dict[str, Any], payload: Any) -> bool:
-    """Tell whether a filter lets a row through. One that reads what is not there, or fails otherwise, does not."""
-    values = {"topic": told["topic"], "payload": payload, "message": {**told, "payload": payload}}
+async def _holds(evaluator: Evaluator, condition: Expression, said: Said) -> bool:
+    """Tell whether a filter lets something through. One that reads what is not there, or fails otherwise, does not."""
+    values = {"topic": said.told["topic"], "payload": said.payload}
     try:
-        return await evaluator.holds(condition, values)
+        return await evaluator.holds(condition, values | {"message": {**said.told, "payload": said.payload}})
     except ExpressionError:
         return False
-
-
-def envelope_of(row: Row) -> dict[str, Any]:
-    """Return what a run may read of its row as `trigger`, and a filter as `message`: all but the row's own object."""
-    return {
-        "topic": topic_of(row.resource_type, row.action),
-        "interactionId": str(row.id),
-        "interactionNumber": row.number,
-        "resourceTypeMnemonic": row.resource_type,
-        "actionMnemonic": row.action,
-        "originMnemonic": row.origin,
-        "resourceId": row.resource_id,
-        "userId": row.user_id,
-        "uowId": str(row.uow_id),
-        "spanId": row.span_id and str(row.span_id),
-        "outcome": row.outcome,
-        "recordedBy": row.recorded_by,
-        "platform": row.platform,
-        "createdDate": iso_millis(row.occurred_at),
-        "recordedDate": iso_millis(row.recorded_at),
-    }

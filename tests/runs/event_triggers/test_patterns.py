@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provenance.runs.event_triggers.patterns import Index, topic_of, words_of
+from provenance.workflows.compiling import check
+from tests.runs.event_triggers.conftest import hearing
 
 
 class Trigger(NamedTuple):
@@ -40,9 +42,17 @@ class TestMatching:
         said = not platform or (len(pattern) > 1 and pattern[1] == kind)
         assert bool(found) == (about_rows and said)
 
-    @pytest.mark.parametrize("pattern", ["#", "+/ORDER/MADE", "orders/created", "ledger", "ledger/", "ledger//x", ""])
+    @pytest.mark.parametrize("pattern", ["#", "+/ORDER/MADE", "orders/created", "ledger", "ledger/", "ledger//x"])
     def test_what_is_about_no_row(self, pattern: str) -> None:
-        assert not Index([Trigger(pattern)])
+        assert Index([Trigger(pattern)]).matching("ORDER", "MADE", platform=False) == []
+        assert bool(Index([Trigger(pattern)])) == (not pattern.startswith("ledger"))
+
+    @given(st.lists(SEGMENTS, min_size=1, max_size=5), st.lists(WORDS, min_size=1, max_size=4))
+    def test_messages_are_heard_by_patterns_that_are_not_about_rows(self, pattern: list[str], topic: list[str]) -> None:
+        if "#" in pattern[:-1]:
+            return
+        found = Index([Trigger("/".join(pattern))]).listening_to("/".join(topic))
+        assert bool(found) == (pattern[0] != "ledger" and plainly(pattern, topic))
 
     def test_each_trigger_once(self) -> None:
         wide, narrow = Trigger("ledger/#"), Trigger("ledger/ORDER/MADE")
@@ -50,3 +60,14 @@ class TestMatching:
 
     def test_a_topic(self) -> None:
         assert topic_of("ORDER", "MADE") == "ledger/ORDER/MADE"
+
+
+class TestPublishing:
+    @pytest.mark.parametrize("pattern", ["ledger//x", "/ledger", "orders/", "a b", "#/a", "a/#/b", "a+", "orders/cr*"])
+    def test_what_is_no_pattern_is_a_problem(self, pattern: str) -> None:
+        [problem] = check(hearing(pattern)).problems
+        assert (problem.path, problem.code) == ("steps[0].config.event.topicPattern", "bad_pattern")
+
+    @pytest.mark.parametrize("pattern", ["#", "+", "ledger/ORDER/+", "ledger/#", "orders/+/created", "a.b/c-d/#"])
+    def test_what_is_one_is_none(self, pattern: str) -> None:
+        assert check(hearing(pattern)).problems == []

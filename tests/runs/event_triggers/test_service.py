@@ -125,6 +125,27 @@ class TestPlatformRows:
         assert [(await whole(client, each))["input"] for each in await runs_of(client, wide)] == [{"last": True}]
 
 
+class TestBus:
+    async def test_a_message_starts_a_run_with_its_payload(self, client: httpx.AsyncClient, hear: Hear) -> None:
+        wire_id = await hear("orders/+", "payload.total > 100 && message.topicKey == 'ORD-1'")
+        every = await hear("#", name="Every")
+        for total in (5, 500):
+            body = {"topic": "orders/created", "payload": {"total": total}, "topicKey": "ORD-1", "correlationId": "c-9"}
+            sent = await client.post("/bus/messages", json=body)
+            assert sent.status_code == 201, sent.text
+        [run] = await runs_of(client, wire_id)
+        found = await whole(client, run)
+        assert (found["input"], found["hopCount"], found["correlationId"]) == ({"total": 500}, 1, "c-9")
+        assert len(await runs_of(client, every, 2)) == 2
+
+    async def test_a_large_payload_is_there_whole(self, client: httpx.AsyncClient, hear: Hear) -> None:
+        wire_id = await hear("files/#")
+        payload = {"text": "x" * 500_000}
+        assert (await client.post("/bus/messages", json={"topic": "files", "payload": payload})).status_code == 201
+        [run] = await runs_of(client, wire_id)
+        assert (await whole(client, run))["input"] == payload
+
+
 class TestLoops:
     async def test_a_workflow_does_not_hear_itself(self, client: httpx.AsyncClient, hear: Hear) -> None:
         own = await hear("ledger/ORDER/#", name="A")
