@@ -3,7 +3,7 @@
 import gc
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -118,16 +118,7 @@ def create_app(settings: Settings) -> Door:
         await ledger.stop()
         log.info("stopped")
 
-    app = FastAPI(
-        title="Provenance",
-        version=__version__,
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        redirect_slashes=False,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # the door measures and logs, on both paths
-    )
+    app = _framework(lifespan)
     app.state.settings, app.state.ledger, app.state.db = settings, ledger, ledger.db
     app.state.evaluator, app.state.runs, app.state.runs_of_workflows = evaluator, runs, RunsSeenByWorkflows()
     app.state.identity, app.state.authenticate, app.state.limiter = identity, authenticate, limiter
@@ -159,6 +150,19 @@ def create_app(settings: Settings) -> Door:
     )
     door.framework = app
     return door
+
+
+def _framework(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
+    return FastAPI(
+        title="Provenance",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # the door measures and logs, on both paths
+    )
 
 
 def _express(ledger: Ledger, bus: Bus, remembered: Remembered) -> dict[bytes, ExpressHandler]:

@@ -102,6 +102,7 @@ OF_ITS_OWN = {
     "workflows": {
         "checking_graph", "checking_shape", "compiling", "configs", "definition", "definition_routes", "dependencies",
         "drafts", "graph", "mapping", "plan", "problems", "rendering", "running", "scoping", "steps", "timetable",
+        "advising", "knowing", "skipping",
     },
     "engine": {"dispatch", "lane", "running", "tokens"},
     "runs": {
