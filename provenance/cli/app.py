@@ -36,6 +36,7 @@ COMMANDS = {
     "streams": "streams",
     "secrets": "secrets",
     "connections": "connections",
+    "datastores": "datastores",
     "workflows": "workflows",
     "config": "config",
     "login": "login",
