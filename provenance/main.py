@@ -21,7 +21,7 @@ from provenance.bus.messages.express import express_handlers as publishing
 from provenance.bus.messages.schemas import BODY_LIMITS as BUS_BODY_LIMITS
 from provenance.bus.running import Bus
 from provenance.connections.running import Connections
-from provenance.core.door import App, Door, ExpressHandler
+from provenance.core.door import App, Authenticate, Door, ExpressHandler, HotHandler
 from provenance.core.egress import Egress
 from provenance.core.keyring import Keyring, load_master_key
 from provenance.core.limits import Limiter
@@ -136,11 +136,7 @@ def create_app(settings: Settings) -> Door:
     install_error_rendering(app)
     door = Door(
         app,
-        hot=(
-            hot.handlers(ledger, authenticate) | hot_starts.handlers(ledger.db, runs, authenticate)
-            if settings.hot_dispatch
-            else {}
-        ),
+        hot=_hot(ledger, runs, authenticate) if settings.hot_dispatch else {},
         express=_express(ledger, bus, authenticate.remembered) if settings.hot_dispatch else {},
         body_limits=BODY_LIMITS,
         around=_cors(settings.cors_origins) if settings.cors_origins else None,
@@ -167,6 +163,11 @@ def _framework(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]])
 
 def _express(ledger: Ledger, bus: Bus, remembered: Remembered) -> dict[bytes, ExpressHandler]:
     return hot.express_handlers(ledger, remembered) | publishing(bus, remembered)
+
+
+def _hot(ledger: Ledger, runs: Runs, authenticate: Authenticate) -> dict[tuple[str, str], HotHandler]:
+    """Return the handlers of the busiest posts, which come before the framework."""
+    return hot.handlers(ledger, authenticate) | hot_starts.handlers(ledger.db, runs, authenticate)
 
 
 def _cors(origins: list[str]) -> Callable[[App], App]:

@@ -1,14 +1,14 @@
 """Every statement of runs beyond the engine's own."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, delete, func, insert, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from provenance.core.db import ReadTx, WriteTx
-from provenance.engine.schemas import ENDED, State, Status, StepStatus
+from provenance.engine.schemas import ENDED, State, Status, StepStatus, WaitKind
 from provenance.engine.tables import run_steps, run_waits, runs
 
 _SUMMARY = [column for column in runs.c if column.name not in ("input", "output")]
@@ -17,17 +17,31 @@ _OPEN_STEPS = (StepStatus.RUNNING.value, StepStatus.WAITING.value, StepStatus.PE
 
 async def page(tx: ReadTx, before: uuid.UUID | None, limit: int, **filters: Any) -> list[Row[Any]]:
     """Return runs without input and output, newest first, below an id."""
-    query = select(*_SUMMARY).where(runs.c.workspace_id == tx.workspace_id)
+    query = select(*_SUMMARY).where(runs.c.workspace_id == tx.workspace_id, *_narrowed(filters))
     if before is not None:
         query = query.where(runs.c.id < before)
+    return list((await tx.execute(query.order_by(runs.c.id.desc()).limit(limit))).all())
+
+
+async def matching(tx: ReadTx, limit: int, *, ended: bool, **filters: Any) -> list[uuid.UUID]:
+    """Return the ids of runs that have ended, or of those that have not, oldest first."""
+    state = runs.c.state == State.ENDED.value if ended else runs.c.state != State.ENDED.value
+    query = select(runs.c.id).where(runs.c.workspace_id == tx.workspace_id, state, *_narrowed(filters))
+    return list((await tx.execute(query.order_by(runs.c.id).limit(limit))).scalars())
+
+
+def _narrowed(filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    found = []
     if filters.get("since") is not None:
-        query = query.where(runs.c.started_at >= filters["since"])
+        found.append(runs.c.started_at >= filters["since"])
     if filters.get("until") is not None:
-        query = query.where(runs.c.started_at < filters["until"])
+        found.append(runs.c.started_at < filters["until"])
+    if filters.get("run_ids") is not None:
+        found.append(runs.c.id.in_(filters["run_ids"]))
     for name in ("workflow_id", "status", "environment", "trigger_type"):
         if filters.get(name) is not None:
-            query = query.where(runs.c[name] == filters[name])
-    return list((await tx.execute(query.order_by(runs.c.id.desc()).limit(limit))).all())
+            found.append(runs.c[name] == filters[name])
+    return found
 
 
 async def one(tx: ReadTx, run_id: uuid.UUID) -> Row[Any] | None:
@@ -100,10 +114,17 @@ async def waits(tx: ReadTx, run_ids: Sequence[uuid.UUID]) -> list[Row[Any]]:
         .limit(1)
         .lateral()
     )
+    child = runs.alias("child")
     columns = [run_waits.c[name] for name in ("run_id", "step_key", "iteration", "kind", "since", "due", "ref")]
+    of_step = [step.c.place, step.c.kind.label("step_kind"), step.c.attempt, step.c.error]
+    started_by_it = (child.c.workspace_id == run_waits.c.workspace_id) & (
+        child.c.start_key
+        == func.concat("child:", run_waits.c.run_id, ":", run_waits.c.step_key, ":", run_waits.c.iteration)
+    )
     query = (
-        select(*columns, step.c.place, step.c.kind.label("step_kind"), step.c.attempt, step.c.error)
+        select(*columns, *of_step, child.c.id.label("child_id"))
         .select_from(run_waits.outerjoin(step, run_waits.c.workspace_id == tx.workspace_id))
+        .outerjoin(child, (run_waits.c.kind == WaitKind.CHILD.value) & started_by_it)
         .where(run_waits.c.workspace_id == tx.workspace_id, run_waits.c.run_id.in_(run_ids))
         .where(run_waits.c.resolved.is_(None))
         .order_by(run_waits.c.since)
@@ -145,10 +166,21 @@ async def copy_steps(tx: WriteTx, from_run: uuid.UUID, to_run: uuid.UUID, step_k
     await tx.execute(insert(run_steps).from_select(["workspace_id", "run_id", *names], source))
 
 
-async def remove(tx: WriteTx, run_id: uuid.UUID) -> None:
-    """Remove a run and its steps."""
-    await tx.execute(delete(run_steps).where(run_steps.c.workspace_id == tx.workspace_id, run_steps.c.run_id == run_id))
-    await tx.execute(delete(runs).where(runs.c.workspace_id == tx.workspace_id, runs.c.id == run_id))
+async def remove(tx: WriteTx, run_ids: Sequence[uuid.UUID]) -> None:
+    """Remove runs with their steps and waits."""
+    for table, key in ((run_steps, run_steps.c.run_id), (run_waits, run_waits.c.run_id), (runs, runs.c.id)):
+        await tx.execute(delete(table).where(table.c.workspace_id == tx.workspace_id, key.in_(run_ids)))
+
+
+async def over_their_time(tx: WriteTx, ended_before: int, limit: int) -> list[uuid.UUID]:
+    """Return runs that ended before a moment, oldest first, and lock them; those that somebody holds are left out.
+
+    Their ids begin with the moment of their start, which bounds the search.
+    """
+    started_before = uuid.UUID(int=(ended_before // 1_000_000) << 80)
+    mine = (runs.c.workspace_id == tx.workspace_id, runs.c.id < started_before, runs.c.ended_at < ended_before)
+    query = select(runs.c.id).where(*mine).order_by(runs.c.id).limit(limit).with_for_update(skip_locked=True)
+    return list((await tx.execute(query)).scalars())
 
 
 async def count_active(tx: ReadTx, workflow_id: uuid.UUID) -> int:

@@ -167,7 +167,8 @@ def _waiting(row: Row[Any], waits: Sequence[Row[Any]], refs: Refs, now: int) -> 
         return [Waiting(step_id=None, reason="limit", sentence=sentence, since=since)]
     if row.state == State.QUEUED and now - row.started_at > _SOON_NS:
         ready = iso_millis(nanos(row.run_after))
-        sentence = f"Is ready since {ready} and goes on when a worker takes it; is one running?"
+        kinds = f" that carries out {', '.join(row.needs)}" if row.needs else ""
+        sentence = f"Is ready since {ready} and goes on when a worker{kinds} takes it; is one running?"
         return [Waiting(step_id=None, reason="worker", sentence=sentence, since=ready)]
     return [_wait(wait, refs) for wait in waits if row.state == State.PARKED or wait.kind == WaitKind.APPROVAL]
 
@@ -181,8 +182,12 @@ def _wait(wait: Row[Any], refs: Refs) -> Waiting:
         sentence=_sentence(wait, since, until),
         since=since,
         until=until,
-        ref=refs.get((wait.run_id, wait.step_key, wait.iteration), wait.ref),
+        ref=refs.get((wait.run_id, wait.step_key, wait.iteration), _ref(wait)),
     )
+
+
+def _ref(wait: Row[Any]) -> str | None:
+    return wait.ref if wait.child_id is None else wire_id(wait.child_id)
 
 
 def _sentence(wait: Row[Any], since: str, until: str | None) -> str:
@@ -196,5 +201,5 @@ def _sentence(wait: Row[Any], since: str, until: str | None) -> str:
         code = (from_text(wait.error) or {}).get("code", "a failure")
         return f"Attempt {wait.attempt} of {step} failed at {since} ({code}); tries again at {until}."
     if wait.kind == WaitKind.CHILD:
-        return f"Waits since {since} at {step} for the end of the run that it started."
+        return f"Waits since {since} at {step} for the end of the run {_ref(wait) or 'that it starts'}."
     return f"Waits since {since} at {step} for an event."

@@ -8,10 +8,13 @@ from provenance.core.actor import Actor, Role, Scope
 from provenance.core.cursors import DEFAULT_LIMIT, MAX_LIMIT
 from provenance.core.routing import Db, Route, require
 from provenance.ledger.dependencies import RunningLedger
+from provenance.runs import bulk as many
 from provenance.runs import service
 from provenance.runs.runtime import Runs
 from provenance.runs.schemas import (
     Run,
+    RunBulk,
+    RunBulkResult,
     RunCancel,
     RunCancelled,
     RunCreate,
@@ -74,6 +77,12 @@ async def create(body: RunCreate, actor: Writer, db: Db, runs: RunningRuns) -> R
 async def trigger(workflow_id: str, body: WorkflowTrigger, actor: Writer, db: Db, runs: RunningRuns) -> RunStarted:
     """Start a run of this workflow; with wait the answer comes when it has ended."""
     return await service.start(db, runs, actor, workflow_id, body)
+
+
+@router.post("/runs/bulk", operation_id="runs.bulk", response_model_exclude_none=True)
+async def bulk(body: RunBulk, actor: Writer, db: Db, runs: RunningRuns) -> RunBulkResult:
+    """Cancel the runs that match and go on, or replay those that match and have ended; 200 at most."""
+    return await many.bulk(db, runs, actor, body)
 
 
 @router.get("/runs/{run_id}", operation_id="runs.get")

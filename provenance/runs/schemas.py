@@ -53,6 +53,50 @@ class RunReplay(_Asked):
     from_step_id: Annotated[str | None, Field(max_length=100)] = None
 
 
+MOST_AT_ONCE = 200
+
+
+class BulkFilter(_Asked):
+    """Which runs a bulk is about: what is named narrows, and something must be."""
+
+    run_ids: Annotated[list[str] | None, Field(min_length=1, max_length=MOST_AT_ONCE)] = None
+    workflow_id: Annotated[str | None, Field(max_length=64)] = None
+    status: Annotated[str | None, Field(max_length=20)] = None
+    environment: Annotated[str | None, Field(max_length=100)] = None
+    trigger_type: Annotated[str | None, Field(max_length=20)] = None
+    since: Annotated[AwareDatetime | None, Field(alias="from")] = None
+    until: Annotated[AwareDatetime | None, Field(alias="to")] = None
+
+
+class RunBulk(_Asked):
+    """What is to happen to many runs: those that go on are cancelled, or those that have ended are replayed."""
+
+    action: Literal["cancel", "replay"]
+    filter: BulkFilter
+    limit: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] = MOST_AT_ONCE
+    reason: Annotated[str | None, Field(max_length=1000, description="Of cancelling.")] = None
+    version: Annotated[Literal["live", "original"], Field(description="Of replaying.")] = "live"
+
+
+class RunBulkItem(_Wire):
+    """What became of one run of a bulk: the run that repeats it, or why nothing did."""
+
+    run_id: str
+    ok: bool
+    status: RunStatus | None = None
+    new_run_id: str | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+class RunBulkResult(_Wire):
+    """What became of each, oldest first; ``more``: further ones match, ask again."""
+
+    action: Literal["cancel", "replay"]
+    items: list[RunBulkItem]
+    more: bool
+
+
 class RunStarted(_Wire):
     """A run that was accepted; with ``wait`` also how it ended."""
 

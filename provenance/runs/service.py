@@ -126,7 +126,7 @@ async def page(tx: ReadTx, keys: WorkspaceKeys, filters: RunFilters, *, limit: i
         before,
         limit + 1,
         workflow_id=workflow_id,
-        status=filters.status and _SYNONYMS.get(filters.status, filters.status),
+        status=status_named(filters.status),
         environment=filters.environment,
         trigger_type=filters.trigger_type,
         since=None if filters.since is None else nanos(filters.since),
@@ -138,6 +138,11 @@ async def page(tx: ReadTx, keys: WorkspaceKeys, filters: RunFilters, *, limit: i
     items = [rendering.listed(row, [wait for wait in waits if wait.run_id == row.id], refs, tx.now) for row in shown]
     following = cursors.write(keys, bound, {"id": str(shown[-1].id)}) if len(rows) > limit else None
     return RunsPage(items=items, next_cursor=following)
+
+
+def status_named(word: str | None) -> str | None:
+    """Return a status that a filter names; ``succeeded`` is another word for ``completed``."""
+    return _SYNONYMS.get(word, word) if word else None
 
 
 async def one(tx: ReadTx, run_id: str) -> Run:
@@ -271,10 +276,16 @@ async def delete(tx: WriteTx, run_id: str) -> RunDeleted:
     row = _found(await queries.lock(tx, _parsed(run_id)))
     if row.status not in ENDED:
         raise RunActive
-    await queries.remove(tx, row.id)
-    await approvals.forget_run(tx, row.id)
+    await forget(tx, [row.id])
     audit_record(tx, RunEvent.DELETED, run_id, {"runId": run_id}, risk=Risk.HIGH)
     return RunDeleted(run_id=run_id, deleted=True)
+
+
+async def forget(tx: WriteTx, run_ids: list[uuid.UUID]) -> None:
+    """Remove everything that is kept of locked runs beside the ledger: steps, waits, approvals with their comments."""
+    await queries.remove(tx, run_ids)
+    for run_id in run_ids:
+        await approvals.forget_run(tx, run_id)
 
 
 def _parsed(run_id: str) -> uuid.UUID:

@@ -1,4 +1,4 @@
-"""What the worker does for runs: it carries them on."""
+"""What the worker does for runs: it carries them on, and forgets them when their time is over."""
 
 import asyncio
 
@@ -12,13 +12,14 @@ from provenance.runs.asking import People
 from provenance.runs.doers.http import Http
 from provenance.runs.doers.skill import Skill
 from provenance.runs.doers.storage import Data, Storage
+from provenance.runs.retention import keep_forgetting
 from provenance.runs.runtime import Working
 from provenance.runs.shelf import WorkflowShelf
 from provenance.skills.calling import Skills
 
 
 async def run(ledger: Ledger, stop: asyncio.Event) -> None:
-    """Carry runs on until ``stop`` is set; then hand back what is in hand."""
+    """Carry runs on, and forget those whose time is over, until ``stop`` is set; then hand back what is in hand."""
     settings, evaluator = ledger.settings, Evaluator()
     egress = Egress(settings.egress_allow)
     objects = Objects.of(settings)
@@ -35,7 +36,7 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
         further={"skill": Skill(ledger, skills), "storage": storage, "data": Data(Http(egress), storage)},
     )
     try:
-        await working.run(stop)
+        await asyncio.gather(working.run(stop), keep_forgetting(ledger.db, stop))
     finally:
         await evaluator.close()
         await skills.close()

@@ -45,6 +45,12 @@ async def instance_workspace(tx: ReadTx) -> uuid.UUID | None:
     return found
 
 
+async def data_retentions(tx: ReadTx) -> list[tuple[uuid.UUID, int]]:
+    """Return each workspace with the days for which its runs keep their data."""
+    rows = await tx.execute(select(workspaces.c.id, workspaces.c.data_retention_days).order_by(workspaces.c.id))
+    return [(row.id, row.data_retention_days) for row in rows]
+
+
 async def by_slug(tx: ReadTx, slug: str) -> Workspace | None:
     """Return a workspace by its slug."""
     query = select(workspaces.c.id, workspaces.c.slug, workspaces.c.name).where(workspaces.c.slug == slug)

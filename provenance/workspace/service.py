@@ -72,6 +72,11 @@ async def details(tx: ReadTx, settings: Settings) -> WorkspaceDetails:
     return _shown(await queries.row_of(tx), settings)
 
 
+async def data_retentions(tx: ReadTx) -> list[tuple[uuid.UUID, int]]:
+    """Return each workspace of the installation with the days for which its runs keep their data."""
+    return await queries.data_retentions(tx)
+
+
 async def default_approvers(tx: ReadTx) -> tuple[str, ...]:
     """Return who approves where a workflow names nobody, each as ``kind:id``."""
     return tuple((await queries.row_of(tx)).default_approvers)
