@@ -146,10 +146,11 @@ class Caller:
         sent = None if body is None else json.dumps(body)
         try:
             self._connection.request(method, path, sent, self._headers)
-        except BrokenPipeError:  # the server closed it, having heard nothing for a while
+            answer = self._connection.getresponse()
+        except (BrokenPipeError, http.client.RemoteDisconnected):  # closed, because nothing was heard for a while
             self._connection.close()
             self._connection.request(method, path, sent, self._headers)
-        answer = self._connection.getresponse()
+            answer = self._connection.getresponse()
         text = answer.read()
         if answer.status >= 300:
             raise SystemExit(f"{method} {path}: {answer.status} {text.decode()}")

@@ -98,7 +98,7 @@ class TestForgetting:
                 for table, key in (("runs", "id"), ("run_steps", "run_id"), ("run_waits", "run_id")):
                     where = f"workspace_id = :workspace AND {key} = :run"
                     await tx.execute(text(f"UPDATE {table} SET {key} = :older WHERE {where}"), mine)
-                times = "started_at = CAST(:before AS bigint), ended_at = CASE WHEN ended_at IS NOT NULL THEN CAST(:before AS bigint) END"
+                times = "started_at = CAST(:before AS bigint), ended_at = ended_at - CAST(8640000000000000 AS bigint)"
                 await tx.execute(text(f"UPDATE runs SET {times} WHERE workspace_id = :workspace AND id = :older"), mine)
         return aged
 
