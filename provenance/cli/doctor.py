@@ -45,7 +45,7 @@ class Subject(NamedTuple):
 
 def examine(subject: Subject) -> Iterator[Finding]:
     """Run every check in order; a check that breaks is a finding, too."""
-    checks: list[Callable[[Subject], Iterator[Finding]]] = [_python, _folder, _disk, _port, _master_key]
+    checks: list[Callable[[Subject], Iterator[Finding]]] = [_python, _sandbox, _folder, _disk, _port, _master_key]
     if subject.database_url is None:
         checks[1:1] = [_programs, _run_as]
     checks.append(_database)
@@ -59,6 +59,24 @@ def examine(subject: Subject) -> Iterator[Finding]:
 def _python(subject: Subject) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding("Python", "ok" if sys.version_info >= (3, 11) else "failed", f"{version} at {sys.executable}")
+
+
+def _sandbox(subject: Subject) -> Iterator[Finding]:
+    """Skills are refused where the kernel can't confine them; all else works there."""
+    from provenance.skills.sandbox.level import described, missing
+    from provenance.skills.sandbox.probing import probe
+
+    found = probe()
+    if found.level is None:
+        yield Finding("sandbox", "failed", "its servers do not start; the lines above say why")
+        return
+    text = described(found.level)
+    if found.level.confined:
+        yield Finding("sandbox", "ok", text)
+    else:
+        yield Finding("sandbox", "note", f"{text}: skills are refused, {missing(found.level)}")
+    runtimes = ", ".join(f"{name} {version or 'is not here'}" for name, version in found.runtimes.items())
+    yield Finding("runtimes", "ok" if all(found.runtimes.values()) else "note", runtimes)
 
 
 def _programs(subject: Subject) -> Iterator[Finding]:

@@ -80,9 +80,10 @@ OF_ITS_OWN = {
     "datastores/objects": {"ranges", "serving"},
     "datastores/uploads": {"beginning", "parts", "settling", "showing", "taking"},
     "skills": {"archive", "calling", "dependencies", "rendering", "unpacked", "uploading", "way_out"},
-    "skills/sandbox": {"level", "pipes", "runner", "server"},
+    "skills/sandbox": {"level", "pipes", "probing", "runner", "server"},
     "skills/sandbox/inside": {
-        "jail", "kernel", "landlock", "provenance_skill", "python_main", "seccomp", "syscalls", "zygote",
+        "jail", "kernel", "landlock", "node_main", "provenance_skill", "python_main", "seccomp", "syscalls", "wasm_main",
+        "zygote",
     },
     "streams": {"delivering", "matching", "planning", "sealing", "shapes", "testing"},
     "streams/targets": {"building", "contract", "object_store", "otlp", "posting", "splunk_hec", "syslog", "webhook"},

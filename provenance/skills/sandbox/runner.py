@@ -20,6 +20,8 @@ from provenance.skills.sandbox.server import Server, Told
 WARM = 3
 WAITING = 1_000
 _LEFT_ALONE = 75
+_HEAP = "JavaScript heap out of memory"
+"""What Node says before it aborts at the limit of its memory."""
 
 Proxy = Callable[[socket.socket], Awaitable[None]]
 """Serves a call's one way out, until its end."""
@@ -145,7 +147,7 @@ class _Call:
                 await self._stopping
 
     def _outcome(self, told: Told, answer: bytes, lines: Lines, duration_ms: float) -> Outcome:
-        output, error = None, _stopped(told, self._job)
+        output, error = None, _stopped(told, self._job, lines)
         if error is None:
             output, error = _read(answer)
         return Outcome(
@@ -158,11 +160,11 @@ class _Call:
         )
 
 
-def _stopped(told: Told, job: Job) -> dict[str, str] | None:
+def _stopped(told: Told, job: Job, lines: Lines) -> dict[str, str] | None:
     """Say why a call did not come to its own end; None when it did."""
     if told.why == "timeout" or told.status == -signal.SIGXCPU:
         return _error("timeout", f"The skill was stopped: it ran longer than {job.seconds:g} seconds.")
-    if told.why == "memory":
+    if told.why == "memory" or (told.status == -signal.SIGABRT and any(_HEAP in each.message for each in lines.lines)):
         return _error("memory_exceeded", f"The skill was stopped: it used more than {job.memory_mb} MB of memory.")
     if told.why == "output":
         return _error("output_too_large", f"The skill was stopped: it wrote more than {OUTPUT_BYTES >> 20} MiB.")

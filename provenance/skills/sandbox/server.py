@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ START_SECONDS = 20.0
 _MESSAGE_BYTES = 64 * 1024
 _ROOT = Path(__file__).resolve().parents[3]
 _PROGRAM = (
-    "import sys; sys.path.append(sys.argv[1]); from provenance.skills.sandbox.inside.zygote import main; "
-    "main(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))"
+    "import sys; sys.path += sys.argv[4:]; from provenance.skills.sandbox.inside.zygote import main; "
+    "main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))"
 )
 
 
@@ -132,15 +133,21 @@ class Server:
 
 
 def _spawn(runtime: Runtime, descriptor: int, warm: int) -> subprocess.Popen[bytes]:
-    arguments = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _PROGRAM, str(_ROOT), runtime.value]
+    arguments = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _PROGRAM, runtime.value, str(descriptor), str(warm)]
     return subprocess.Popen(  # noqa: S603  (our own interpreter and program)
-        [*arguments, str(descriptor), str(warm)],
+        [*arguments, str(_ROOT), *_library(runtime)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         pass_fds=[descriptor],
         env={"PATH": os.environ.get("PATH", os.defpath)},
         start_new_session=True,
     )
+
+
+def _library(runtime: Runtime) -> list[str]:
+    """Return where the library of a runtime is imported from, besides the standard one."""
+    found = find_spec("wasmtime") if runtime is Runtime.WASM else None
+    return [] if found is None or found.origin is None else [str(Path(found.origin).parents[1])]
 
 
 async def _end(process: subprocess.Popen[bytes]) -> None:

@@ -92,8 +92,6 @@ def libraries(runtime: str) -> list[str]:
     else:
         found += [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]
         found += [os.path.join(sys.base_prefix, "lib", sysconfig.get_config_var("LDLIBRARY") or "libpython3.so")]
-    if runtime == "wasm":
-        found += [path for path in sys.path if path.endswith("wasmtime")]
     seen = dict.fromkeys(each for each in found if each and os.path.exists(each))
     return [each for each in seen if not any(each.startswith(other + "/") for other in seen)]
 

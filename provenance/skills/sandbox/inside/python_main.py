@@ -18,7 +18,7 @@ import traceback
 from typing import Any, NamedTuple, TextIO
 
 from provenance.skills.sandbox.inside import provenance_skill
-from provenance.skills.sandbox.inside.jail import Place
+from provenance.skills.sandbox.inside.jail import Limits, Place
 
 VENDORED = "vendor"
 _REFUSED = (errno.EPERM, errno.EACCES)
@@ -54,7 +54,7 @@ def _text_stream(descriptor: int) -> TextIO:
     return io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
-def run(entry: str, place: Place, streams: Streams) -> None:
+def run(entry: str, place: Place, streams: Streams, limits: Limits) -> None:
     """Call the handler ``module:function`` and write what it gives."""
     prepare(place, streams)
     answer = _answer(entry, place, streams.input)

@@ -14,6 +14,7 @@ import select
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -31,7 +32,7 @@ _MEBI = 1024 * 1024
 _LEFT_ALONE = 75
 """Exit status of a process whose jail could not be built."""
 
-Main = Callable[[str, Place, Streams], None]
+Main = Callable[[str, Place, Streams, Limits], None]
 
 
 class Ready(NamedTuple):
@@ -158,8 +159,9 @@ class Zygote:
                 order = json.loads(data)
                 close_all_but(descriptors)
                 streams = Streams(*descriptors, *[-1] * (DESCRIPTORS - len(descriptors)))
-                place = self._jail.enter(order["package"], order.get("private", ""), Limits(*order["limits"]))
-                self._main(order["entry"], place, streams)
+                limits = Limits(*order["limits"])
+                place = self._jail.enter(order["package"], order.get("private", ""), limits)
+                self._main(order["entry"], place, streams, limits)
                 status = 0
         except BaseException as error:
             os.write(2, f"{type(error).__name__}: {error}\n".encode())
@@ -274,19 +276,33 @@ def main(runtime: str, descriptor: int, warm: int) -> None:
     """Serve calls of a runtime; the owner's socket is inherited."""
     control = socket.socket(fileno=descriptor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    call, version = main_of(runtime)
     level = reached(runtime)
-    control.send(json.dumps({"level": level, "version": sys.version.split()[0]}).encode())
+    control.send(json.dumps({"level": level, "version": version}).encode())
     gc.collect()
     gc.freeze()
-    Zygote(control, runtime, main_of(runtime), level, warm).run()
+    Zygote(control, runtime, call, level, warm).run()
 
 
-def main_of(runtime: str) -> Main:
-    """Return what calls a handler of a runtime, with what it needs already imported."""
-    if runtime == "python3":
-        from provenance.skills.sandbox.inside import python_main
+def main_of(runtime: str) -> tuple[Main, str]:
+    """Return what calls a handler of a runtime, with all it needs imported, and the runtime's version.
 
-        for name in ("base64", "csv", "datetime", "decimal", "email", "hashlib", "html.parser", "urllib.parse", "uuid"):
-            __import__(name)
-        return python_main.run
-    raise ValueError(f"there is no runtime {runtime}")
+    Raises OSError and ImportError where this machine has no such runtime.
+    """
+    if runtime == "node":
+        from provenance.skills.sandbox.inside import node_main
+
+        node = jail.program("node")
+        if node is None:
+            raise FileNotFoundError("node")
+        said = subprocess.run([node, "--version"], capture_output=True, check=True, timeout=10)  # noqa: S603
+        return node_main.run, said.stdout.decode().strip().removeprefix("v")
+    if runtime == "wasm":
+        from provenance.skills.sandbox.inside import wasm_main
+
+        return wasm_main.run, wasm_main.VERSION
+    from provenance.skills.sandbox.inside import python_main
+
+    for name in ("base64", "csv", "datetime", "decimal", "email", "hashlib", "html.parser", "urllib.parse", "uuid"):
+        __import__(name)
+    return python_main.run, sys.version.split()[0]
