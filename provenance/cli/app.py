@@ -38,6 +38,7 @@ COMMANDS = {
     "connections": "connections",
     "datastores": "datastores",
     "workflows": "workflows",
+    "triggers": "triggers",
     "config": "config",
     "login": "login",
     "logout": "login",

@@ -132,7 +132,7 @@ def show_(workflow: Which, environment: Environment = None, api_url: ApiUrl = No
     from provenance.cli import terminal
 
     with connected(settled(api_url, api_key)) as client:
-        terminal.print_json(ask(client, "GET", _place(client, workflow, environment)))
+        terminal.print_json(ask(client, "GET", place_of(client, workflow, environment)))
 
 
 @group.command("pull")
@@ -150,7 +150,7 @@ def pull(
     from provenance.cli import terminal
 
     with connected(settled(api_url, api_key)) as client:
-        place = _place(client, workflow, environment)
+        place = place_of(client, workflow, environment)
         if version is None:
             found = ask(client, "GET", f"{place}/draft")
         else:
@@ -209,7 +209,7 @@ def diff(
 
     with connected(settled(api_url, api_key)) as client:
         params = {"against": against, "risk": risk, "by": by}
-        place = f"{_place(client, workflow, environment)}/draft/review"
+        place = f"{place_of(client, workflow, environment)}/draft/review"
         found: Any = client.call("GET", place, params=params, at_root=True)
     if as_json:
         terminal.print_json(found)
@@ -236,7 +236,7 @@ def publish(
     if risk is not None:
         body["requireGates"] = {"risk": risk, "by": by}
     with connected(settled(api_url, api_key)) as client:
-        made = ask(client, "POST", f"{_place(client, workflow, environment)}/publish", body)
+        made = ask(client, "POST", f"{place_of(client, workflow, environment)}/publish", body)
     if as_json:
         terminal.print_json(made)
         return
@@ -315,7 +315,7 @@ def _key_of(path: str, definition: Any) -> str:
     return f" ({step['key']})" if isinstance(step, dict) and isinstance(step.get("key"), str) else ""
 
 
-def _place(client: "Client", workflow: str, environment: str | None) -> str:
+def place_of(client: "Client", workflow: str, environment: str | None) -> str:
     """Return the path of a workflow named by its id or its name. Raises Refused."""
     found = _found(client, workflow, environment)
     if found is None:
