@@ -36,6 +36,7 @@ COMMANDS = {
     "streams": "streams",
     "secrets": "secrets",
     "connections": "connections",
+    "skills": "skills",
     "datastores": "datastores",
     "workflows": "workflows",
     "triggers": "triggers",

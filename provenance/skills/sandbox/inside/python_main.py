@@ -17,7 +17,7 @@ import sys
 import traceback
 from typing import Any, NamedTuple, TextIO
 
-from provenance.skills.sandbox.inside import provenance_skill
+from provenance.skills.sandbox.inside import package_tests, provenance_skill
 from provenance.skills.sandbox.inside.jail import Limits, Place
 
 VENDORED = "vendor"
@@ -68,14 +68,16 @@ def _answer(entry: str, place: Place, source: int) -> bytes:
             given = json.load(file)
         provenance_skill.secrets.update(given["secrets"])
         provenance_skill.idempotency_key = given["idempotencyKey"]
-        module, _, function = entry.partition(":")
-        handler = getattr(importlib.import_module(module), function)
-        output = handler(given["input"])
-        if inspect.isawaitable(output):
-            output = asyncio.run(_awaited(output))
+        output = package_tests.run(place) if entry == package_tests.ENTRY else _called(entry, given["input"])
         return json.dumps({"output": output}, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except BaseException as error:
         return json.dumps({"error": described(error, place)}).encode()
+
+
+def _called(entry: str, given: Any) -> Any:
+    module, _, function = entry.partition(":")
+    output = getattr(importlib.import_module(module), function)(given)
+    return asyncio.run(_awaited(output)) if inspect.isawaitable(output) else output
 
 
 async def _awaited(value: Any) -> Any:
