@@ -117,7 +117,7 @@ class Routing:
             now,
             expires_at,
         )
-        return Routed(row, message.payload if large else None, [_delivery(row, taker) for taker in chosen])
+        return Routed(row, message.payload if large else None, [delivery_to(row, taker) for taker in chosen])
 
     def _of_topic(self, topic: str) -> tuple[list[Taker], Form | None]:
         known = self._known.get(topic)
@@ -155,7 +155,8 @@ def _checked(form: Form, seen: _Seen) -> int:
     return len(faults)
 
 
-def _delivery(row: Row, taker: Taker) -> NewDelivery:
+def delivery_to(row: Row, taker: Taker) -> NewDelivery:
+    """Return the delivery of a message to a subscription."""
     lane = lane_of(row.topic, row.topic_key) if taker.ordered and row.topic_key is not None else None
     return NewDelivery(row.workspace_id, taker.id, row.id, lane, row.published_at, row.expires_at)
 

@@ -88,12 +88,13 @@ OF_ITS_OWN = {
     "streams": {"delivering", "matching", "planning", "sealing", "shapes", "testing"},
     "streams/targets": {"building", "contract", "object_store", "otlp", "posting", "splunk_hec", "syslog", "webhook"},
     "bus": {
-        "access", "envelope", "events", "filters", "lane", "publishing", "routing", "running", "statements", "topics",
+        "access", "envelope", "events", "filters", "lane", "publishing", "routing", "running", "signing",
+        "statements", "topics",
     },
-    "bus/deliveries": {"backoff", "settling"},
+    "bus/deliveries": {"backoff", "contract", "looping", "settler", "settling", "upkeep", "webhook", "working"},
     "bus/inbound": set[str](),
     "bus/keys": set[str](),
-    "bus/messages": {"bodies", "express", "reading"},
+    "bus/messages": {"bodies", "cloudevents", "express", "reading"},
     "bus/schemas": set[str](),
     "bus/subscriptions": {"pulling", "rendering", "sealing"},
     "approvals": {

@@ -71,6 +71,7 @@ OTHER_VERBS = {
         "list_streams",
         "list_subscriptions",
         "list_connections",
+        "list_dead_letters",
         "list_datastores",
         "list_objects",
         "list_secrets",

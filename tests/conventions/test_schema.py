@@ -121,7 +121,7 @@ OF_UPKEEP = {
 }
 """Indexes by which the worker finds what is due or over its time, of all workspaces."""
 
-OF_STRANGERS = {"ix_workflow_secrets_workflow_id"}
+OF_STRANGERS = {"ix_workflow_secrets_workflow_id", "ix_bus_subscriptions_id"}
 """Indexes for an address that names no workspace: a webhook's."""
 
 GLOBAL = {("api_keys", "id"), ("bus_keys", "id"), ("logs", "origin")}

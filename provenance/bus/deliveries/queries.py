@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from provenance.bus.deliveries.schemas import OPEN, Claimed, Result, TargetRow, written
 from provenance.bus.deliveries.tables import bus_deliveries, bus_targets
+from provenance.bus.messages.tables import bus_messages
 from provenance.bus.routing import NewDelivery
 from provenance.bus.statements import Statements, Within, arrays, unnest
 from provenance.core.clock import NANOS
@@ -303,3 +304,92 @@ async def of_message(tx: ReadTx, message_id: uuid.UUID) -> list[Any]:
 def as_uuid(value: Any) -> uuid.UUID:
     """Return the driver's UUID as a plain one, which hashes like those we make."""
     return uuid.UUID(int=value.int)
+
+
+async def dead_page(
+    tx: ReadTx, subscription_id: str | None, topic: str | None, before: int | None, limit: int
+) -> list[Any]:
+    """Return dead letters, newest first."""
+    query = (
+        select(bus_deliveries)
+        .join(
+            bus_messages,
+            (bus_messages.c.workspace_id == _delivery.workspace_id) & (bus_messages.c.id == _delivery.message_id),
+        )
+        .where(_delivery.workspace_id == tx.workspace_id, _delivery.state == "dead")
+    )
+    if subscription_id is not None:
+        query = query.where(_delivery.subscription_id == subscription_id)
+    if topic is not None:
+        query = query.where(bus_messages.c.topic == topic)
+    if before is not None:
+        query = query.where(_delivery.seq < before)
+    return list((await tx.execute(query.order_by(_delivery.seq.desc()).limit(limit))).all())
+
+
+async def redrive(tx: WriteTx, message_id: uuid.UUID, subscription_id: str | None) -> list[str]:
+    """Open dead letters of a message anew, each with all its attempts and its time; return whose they are."""
+    lasts = func.greatest(_delivery.expires_at, tx.now + (_delivery.expires_at - _delivery.published_at))
+    mine = [_delivery.workspace_id == tx.workspace_id, _delivery.message_id == message_id, _delivery.state == "dead"]
+    if subscription_id is not None:
+        mine.append(_delivery.subscription_id == subscription_id)
+    again = {"state": "open", "due_at": tx.now, "attempts": 0, "lease": None, "settled_at": None, "expires_at": lasts}
+    opened = update(bus_deliveries).where(*mine).values(**again).returning(_delivery.subscription_id)
+    found = sorted((await tx.execute(opened)).scalars())
+    kept = (bus_messages.c.workspace_id == tx.workspace_id, bus_messages.c.id == message_id)
+    until = func.greatest(bus_messages.c.expires_at, tx.now + (bus_messages.c.expires_at - bus_messages.c.published_at))
+    if found:
+        await tx.execute(update(bus_messages).where(*kept).values(expires_at=until))
+    return found
+
+
+_PUBLISHED = """
+SELECT i.number, i.resource_id FROM interactions AS i
+ WHERE i.workspace_id = $1 AND i.platform AND i.number >= $2 AND i.number < $2 + $5
+   AND i.resource_type_id = $3 AND i.action_id = $4 ORDER BY i.number LIMIT $6
+"""
+
+
+async def published_from(
+    tx: ReadTx, number: int, words: tuple[str, str], *, window: int, limit: int
+) -> list[tuple[int, str]]:
+    """Return numbers and ids of messages as the ledger has them, from a number on."""
+    found = await Within(tx).fetch(_PUBLISHED, tx.workspace_id, number, *words, window, limit)
+    return [(row[0], row[1]) for row in found]
+
+
+_FIGURES = """
+SELECT d.subscription_id,
+       count(*) FILTER (WHERE d.state = 'delivered'),
+       coalesce(sum(d.attempts) - count(*) FILTER (WHERE d.state = 'delivered'), 0),
+       coalesce(sum(greatest(d.attempts - 1, 0)), 0),
+       count(*) FILTER (WHERE d.state IN ('dead', 'dropped')),
+       count(*) FILTER (WHERE d.state = 'open'),
+       percentile_cont(0.95) WITHIN GROUP (ORDER BY d.settled_at - d.published_at)
+           FILTER (WHERE d.state = 'delivered'),
+       GROUPING(d.subscription_id)
+  FROM bus_deliveries AS d
+ WHERE d.workspace_id = $1 AND d.published_at >= $2 AND d.published_at < $3
+   AND ($4::text IS NULL OR EXISTS (
+        SELECT 1 FROM bus_messages AS m WHERE m.workspace_id = $1 AND m.id = d.message_id AND m.topic ~ $4))
+ GROUP BY GROUPING SETS ((d.subscription_id), ())
+ ORDER BY GROUPING(d.subscription_id) DESC, d.subscription_id LIMIT 1001
+"""
+
+
+async def figures(tx: ReadTx, since: int, until: int, pattern: str | None) -> Sequence[Any]:
+    """Return figures of a time: of all subscriptions together first, then of each."""
+    return await Within(tx).fetch(_FIGURES, tx.workspace_id, since, until, pattern)
+
+
+_COUNTED = """
+SELECT count(*) FROM interactions AS i
+ WHERE i.workspace_id = $1 AND i.platform AND i.resource_type_id = $2 AND i.action_id = $3
+   AND i.recorded_at >= $4 AND i.recorded_at < $5
+"""
+
+
+async def recorded(tx: ReadTx, words: tuple[str, str], since: int, until: int) -> int:
+    """Return how often the ledger has an event within a time."""
+    [row] = await Within(tx).fetch(_COUNTED, tx.workspace_id, *words, since, until)
+    return int(row[0])

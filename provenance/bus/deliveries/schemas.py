@@ -1,7 +1,7 @@
 """What deliveries are made of, and what goes out of dead letters."""
 
 import uuid
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from pydantic import Field
@@ -132,10 +132,9 @@ class Redriven(Wire):
 
 
 class Replay(Wire):
-    """From where messages are delivered again: a number of the ledger, or a time."""
+    """From where messages are delivered again."""
 
-    from_number: int | None = Field(default=None, ge=1, le=2**53 - 1, description="interactionNumber of a publishing.")
-    since: Moment | None = Field(default=None, alias="from", description="Published at or after this time (ISO 8601).")
+    from_number: int = Field(ge=1, le=2**53 - 1, description="The interactionNumber of the first publishing to repeat.")
 
 
 class Replayed(Wire):
@@ -191,7 +190,6 @@ class Metrics(Wire):
     by_subscription: list[SubscriptionFigures]
 
 
-FinalState = Literal["delivered", "dead", "expired", "dropped"]
 DAY_NS = 24 * 3600 * NANOS
 
 

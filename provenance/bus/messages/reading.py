@@ -7,6 +7,7 @@ import msgspec
 
 from provenance.bus.envelope import SCHEMA_PREFIX
 from provenance.bus.errors import BadMessage, BadTopic, TopicNotAllowed
+from provenance.bus.messages import cloudevents
 from provenance.bus.messages.schemas import (
     BATCH,
     MOST_TTL_SECONDS,
@@ -24,11 +25,18 @@ from provenance.core.ids import decode, new_uuid, parse_uuid
 from provenance.core.incoming import USER_AGENT_KEPT, Origin
 from provenance.core.routing import admitted_body
 
-_one = msgspec.json.Decoder(Sent)
+
+class _Plain(Sent, forbid_unknown_fields=True):
+    """A message as plain JSON has it."""
+
+    attributes: None = None
+
+
+_one = msgspec.json.Decoder(_Plain)
 
 
 class _SentMany(msgspec.Struct, forbid_unknown_fields=True):
-    messages: list[Sent]
+    messages: list[_Plain]
 
 
 _many = msgspec.json.Decoder(_SentMany)
@@ -36,6 +44,8 @@ _many = msgspec.json.Decoder(_SentMany)
 
 def read_one(exchange: Exchange) -> Sent:
     """Read one message from a JSON body. Raises BadMessage, and Invalid for what is no acceptable JSON."""
+    if cloudevents.is_event(exchange):
+        return cloudevents.read_event(exchange)
     try:
         return _one.decode(admitted_body(exchange))
     except msgspec.ValidationError as error:
@@ -44,8 +54,10 @@ def read_one(exchange: Exchange) -> Sent:
 
 def read_many(exchange: Exchange) -> list[Sent]:
     """Read ``{"messages": […]}`` from a JSON body. Raises BadMessage."""
+    if cloudevents.is_batch(exchange):
+        return cloudevents.read_batch(exchange)
     try:
-        found = _many.decode(admitted_body(exchange)).messages
+        found: list[Sent] = list(_many.decode(admitted_body(exchange)).messages)
     except msgspec.ValidationError as error:
         _refuse(error)
     if not 1 <= len(found) <= BATCH:
@@ -83,6 +95,7 @@ def publication(
         correlation_id=sent.correlation_id,
         ttl_seconds=ttl,
         schema_id=_schema_id(sent.schema_id, at),
+        attributes=sent.attributes,
         uow_id=uow_id,
         parent_span_id=parent,
         origin=Origin(exchange.client_ip, agent and agent[:USER_AGENT_KEPT], exchange.request_id),

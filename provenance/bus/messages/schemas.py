@@ -63,7 +63,10 @@ class Row(NamedTuple):
 
 
 class Sent(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """A message as a client publishes it; the payload stays the text that it is."""
+    """A message as a client publishes it; the payload stays the text that it is.
+
+    ``attributes`` is the JSON of a CloudEvent's attributes; a plain message can't send it (`reading` refuses).
+    """
 
     topic: str
     payload: msgspec.Raw
@@ -72,6 +75,7 @@ class Sent(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     ttl_seconds: int | None = None
     schema_id: str | None = None
     caused_by: str | None = None
+    attributes: str | None = None
 
 
 class Publication(msgspec.Struct):

@@ -1,0 +1,111 @@
+"""Outbound webhooks: one signed post through the egress guard; any 2xx takes the message."""
+
+import asyncio
+import time
+import uuid
+
+from provenance.bus.deliveries.contract import Failed, Refused, Task
+from provenance.bus.envelope import envelope_json
+from provenance.bus.messages.cloudevents import binary_event, structured_event
+from provenance.bus.messages.schemas import PREFIX, Row
+from provenance.bus.signing import delivery_headers
+from provenance.bus.subscriptions.sealing import SIGNER, opened
+from provenance.bus.subscriptions.service import KIND
+from provenance.core.addresses import AddressRefused, EgressError
+from provenance.core.clock import now_ns
+from provenance.core.egress import Egress, Reply
+from provenance.core.ids import encode
+from provenance.ledger.service import Ledger
+from provenance.secrets import service as secrets
+from provenance.secrets.errors import SecretNotFound
+from provenance.secrets.schemas import Purpose
+
+ANSWER_BYTES = 64 * 1024
+SECRET_SECONDS = 60.0
+"""How long a secret that is kept elsewhere is used before it is asked for anew."""
+LONGEST_RETRY_SECONDS = 3600.0
+_LATER = frozenset({408, 425, 429})
+
+
+class Webhooks:
+    """Posts messages, for one worker."""
+
+    def __init__(self, ledger: Ledger, egress: Egress) -> None:
+        """Take the ledger, whose secrets are used, and the way out."""
+        self._ledger = ledger
+        self._egress = egress
+        self._kept: dict[tuple[uuid.UUID, str, str], tuple[float, list[str]]] = {}
+        self._asking = asyncio.Lock()
+
+    async def __call__(self, task: Task) -> str:
+        """Post a message and return what the target said. Raises Failed and Refused."""
+        target = task.subscription.target
+        sealed = opened(task.keys, task.subscription.id, task.subscription.sealed)
+        named: str | None = target.get("secret_id")
+        signing = sealed.valid(now_ns()) if named is None else await self._secret(task, named)
+        own, body = _request(target["format"], task.message)
+        message_id, timestamp = encode(PREFIX, task.message.id), str(int(time.time()))
+        signed = delivery_headers(signing, task.keys.signer(SIGNER), message_id, timestamp, body, task.attempt)
+        headers = {**own, **_trace(task.message), **sealed.headers, **signed}
+        return await self._post(str(target["url"]), headers, body, task.rules.timeout_seconds)
+
+    async def _post(self, url: str, headers: dict[str, str], body: bytes, seconds: float) -> str:
+        try:
+            reply = await self._egress.request(
+                "POST", url, headers=headers, body=body, seconds=seconds, limit=ANSWER_BYTES
+            )
+        except AddressRefused as error:
+            raise Refused(str(error)) from None
+        except EgressError as error:
+            raise Failed(str(error)) from None
+        if 200 <= reply.status < 300:
+            return f"The target answered with the status {reply.status}."
+        said = f"The target answered with the status {reply.status}{_quoted(reply)}."
+        if reply.status in _LATER or reply.status >= 500:
+            raise Failed(said, retry_after=_retry_after(reply))
+        raise Refused(said)
+
+    async def _secret(self, task: Task, named: str) -> list[str]:
+        """Return the values of a secret that are good now. Raises Refused when it is gone."""
+        place = (task.workspace_id, task.subscription.id, named)
+        async with self._asking:
+            kept = self._kept.get(place)
+            if kept is not None and time.monotonic() - kept[0] < SECRET_SECONDS:
+                return kept[1]
+            try:
+                async with self._ledger.db.housekeeping(task.workspace_id) as tx:
+                    used = await secrets.use(tx, task.keys, named, Purpose(KIND, task.subscription.id))
+            except SecretNotFound:
+                raise Refused("The secret that this subscription signs with is gone.") from None
+            values = [used.text, *(each for each in used.also_valid if isinstance(each, str))]
+            self._kept[place] = time.monotonic(), values
+            return values
+
+
+def _request(form: str, message: Row) -> tuple[dict[str, str], bytes]:
+    """Return the headers and the body of a message in the form that the subscription wants."""
+    if form == "cloudevents":
+        return {"content-type": "application/cloudevents+json"}, structured_event(message)
+    if form == "cloudevents-binary":
+        return binary_event(message)
+    return {"content-type": "application/json"}, envelope_json(message)
+
+
+def _trace(message: Row) -> dict[str, str]:
+    """Return the headers that join what the target records to the message's trace (DESIGN section 5)."""
+    return {
+        "x-uowid": str(message.uow_id),
+        "x-parent-span-id": str(message.id),
+        "traceparent": f"00-{message.uow_id.hex}-{message.id.hex[16:]}-01",
+    }
+
+
+def _quoted(reply: Reply) -> str:
+    text = " ".join(reply.body[:1000].decode("utf-8", "replace").split())[:200]
+    return f": {text}" if text.isprintable() and text else ""
+
+
+def _retry_after(reply: Reply) -> float:
+    """Return the seconds of Retry-After; dates, which few targets send, are passed over."""
+    text = reply.headers.get("retry-after", "")
+    return min(float(text), LONGEST_RETRY_SECONDS) if text.isascii() and text.isdigit() else 0.0

@@ -1,0 +1,202 @@
+"""The worker's side of deliveries: take what is due in hand, hand it over, store what became of it.
+
+Messages of one topic and key that were taken together go one after the other; everything else at once. A worker that
+dies leaves leases that run out, and others go on; whoever lost a lease changes nothing any more.
+"""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import structlog
+
+from provenance.bus.deliveries import queries
+from provenance.bus.deliveries.backoff import CIRCUIT_FAILURES, wait
+from provenance.bus.deliveries.contract import Failed, Refused, Sender, Task
+from provenance.bus.deliveries.schemas import DEAD, DELIVERED, EXPIRED, OPEN, SAID_KEPT, Claimed, Result, Try
+from provenance.bus.deliveries.settler import Settler
+from provenance.bus.envelope import delivered
+from provenance.bus.messages import queries as messages
+from provenance.bus.messages.schemas import Row as Message
+from provenance.bus.subscriptions import queries as subscriptions
+from provenance.bus.subscriptions.schemas import DeliveryRules
+from provenance.bus.subscriptions.schemas import Row as Stored
+from provenance.core.clock import NANOS, now_ns
+from provenance.core.db import WriteTx
+from provenance.core.errors import Unavailable
+from provenance.ledger.service import Ledger
+
+AT_ONCE = 128
+"""Messages or lanes that one worker has in hand."""
+TARGETS_AT_ONCE = 64
+BEHIND = 7
+"""Messages of a lane that are taken along with its oldest."""
+MARGIN_SECONDS = 5.0
+"""Time that has to be left of a lease, beyond the time-out, when a message is handed over."""
+
+log: Any = structlog.get_logger("bus.deliveries")
+
+
+class Hand(NamedTuple):
+    """A subscription's messages in hand, to go one after the other."""
+
+    subscription: Stored
+    rules: DeliveryRules
+    lease_seconds: int
+    claimed: list[Claimed]
+    messages: dict[uuid.UUID, Message]
+
+
+class Deliverer:
+    """What one worker has in hand of one kind of target."""
+
+    def __init__(self, ledger: Ledger, kind: str, send: Sender, *, at_once: int = AT_ONCE) -> None:
+        """Take the ledger, the kind of targets, and what carries messages there; nothing runs before `start`."""
+        self._ledger = ledger
+        self._kind = kind
+        self._send = send
+        self._at_once = at_once
+        self._settler = Settler(ledger, self._settled)
+        self.running: set[asyncio.Task[None]] = set()
+        self.ended = asyncio.Event()
+        """Set when something has ended: there may be more to take."""
+
+    def start(self) -> None:
+        """Start to store results."""
+        self._settler.start()
+
+    async def stop(self) -> None:
+        """Break off what is in hand, which goes again when its lease runs out; store what is known."""
+        for task in self.running:
+            task.cancel()
+        await asyncio.gather(*self.running, return_exceptions=True)
+        await self._settler.stop()
+
+    async def take(self) -> int:
+        """Take what is due in hand, as much as there is room for; return how many messages."""
+        room = self._at_once - len(self.running)
+        if room <= 0:
+            return 0
+        async with self._ledger.db.housekeeping() as tx:
+            due = await queries.lock_due(tx, self._kind, min(room, TARGETS_AT_ONCE))
+            wanted = _shares(due, room, tx.now)
+            if not wanted:
+                return 0
+            claimed = await queries.claim(tx, wanted, lease=uuid.uuid4(), behind=BEHIND, counted=False)
+            hands = await _hands(tx, claimed, {each[:2]: each.lease_seconds for each in due})
+        for hand in hands:
+            task = asyncio.create_task(self._work(hand))
+            self.running.add(task)
+            task.add_done_callback(self._done)
+        return len(claimed)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self.running.discard(task)
+        self.ended.set()
+
+    def _settled(self, _workspace_id: uuid.UUID) -> None:
+        self.ended.set()
+
+    async def _work(self, hand: Hand) -> None:
+        """Hand over what is in hand in its order; behind one that failed the others wait."""
+        held_until = time.monotonic() + hand.lease_seconds
+        waiting = list(hand.claimed)
+        while waiting:
+            claimed = waiting.pop(0)
+            if time.monotonic() + hand.rules.timeout_seconds + MARGIN_SECONDS > held_until:
+                if not await self._keep(hand, [claimed, *waiting]):
+                    return
+                held_until = time.monotonic() + hand.lease_seconds
+            result = await self._hand_over(hand, claimed)
+            self._settler.add(result)
+            if result.state == OPEN:
+                for each in waiting:
+                    self._settler.add(Result(each, OPEN, result.due_at, each.attempts))
+                return
+
+    async def _keep(self, hand: Hand, rest: Sequence[Claimed]) -> bool:
+        """Keep what is in hand for longer; False when it is lost."""
+        until = now_ns() + hand.lease_seconds * NANOS
+        with contextlib.suppress(Unavailable):
+            async with self._ledger.db.housekeeping(rest[0].workspace_id) as tx:
+                return len(await queries.renew(tx, rest, rest[0].lease, until)) == len(rest)
+        return False
+
+    async def _hand_over(self, hand: Hand, claimed: Claimed) -> Result:
+        """Try to hand a message over; return what became of it."""
+        now, started = now_ns(), time.monotonic()
+        message = hand.messages.get(claimed.message_id)
+        if message is None or claimed.expires_at <= now:
+            return Result(claimed, EXPIRED, now, claimed.attempts)
+        attempt = claimed.attempts + 1
+        try:
+            keys = await self._ledger.keyring.of(claimed.workspace_id)
+            task = Task(claimed.workspace_id, hand.subscription, hand.rules, keys, delivered(message), None, attempt)
+            said = await self._send(task)
+        except Refused as error:
+            return Result(claimed, DEAD, now_ns(), attempt, _try(now, started, error.said, ok=False))
+        except Failed as error:
+            return _failed(hand, claimed, _try(now, started, error.said, ok=False), error.retry_after)
+        except Unavailable:
+            return Result(claimed, OPEN, now_ns() + NANOS, claimed.attempts)
+        except Exception as error:
+            log.error("delivery_failed", subscription=claimed.subscription_id, exc_info=error)
+            said = "The platform failed to prepare the delivery; its log says why."
+            return _failed(hand, claimed, _try(now, started, said, ok=False), 0.0)
+        return Result(claimed, DELIVERED, now_ns(), attempt, _try(now, started, said, ok=True))
+
+
+def _shares(due: Sequence[queries.Due], room: int, now: int) -> list[tuple[uuid.UUID, str, int, int]]:
+    """Return how much of each target is taken, and until when: all the same, within what each has room for."""
+    share = max(1, room // max(1, len(due)))
+    wanted = []
+    for each in due:
+        # A target that failed too often is tried with one message, when it is its time again.
+        most = 1 if each.failures >= CIRCUIT_FAILURES else each.room
+        count = min(most - each.in_hand, share)
+        if count > 0:
+            wanted.append((each.workspace_id, each.subscription_id, count, now + each.lease_seconds * NANOS))
+    return wanted
+
+
+async def _hands(
+    tx: WriteTx, claimed: Sequence[Claimed], lease_seconds: dict[tuple[uuid.UUID, str], int]
+) -> list[Hand]:
+    """Return what was taken with its subscriptions and messages, lane by lane."""
+    hands: list[Hand] = []
+    for workspace_id in dict.fromkeys(each.workspace_id for each in claimed):
+        mine = [each for each in claimed if each.workspace_id == workspace_id]
+        within = tx.inside(workspace_id)
+        rows = await subscriptions.some(within, sorted({each.subscription_id for each in mine}))
+        stored = await messages.some(within, list({each.message_id for each in mine}))
+        for row in rows:
+            rules = DeliveryRules.model_validate(row.delivery)
+            own = [each for each in mine if each.subscription_id == row.id]
+            for group in _lanes(own):
+                hands.append(Hand(row, rules, lease_seconds[workspace_id, row.id], group, stored))
+    return hands
+
+
+def _lanes(claimed: Sequence[Claimed]) -> list[list[Claimed]]:
+    """Group what has an order; the rest goes one by one."""
+    lanes: dict[Any, list[Claimed]] = {}
+    for each in claimed:
+        lanes.setdefault(("lane", each.lane) if each.lane is not None else ("seq", each.seq), []).append(each)
+    return list(lanes.values())
+
+
+def _failed(hand: Hand, claimed: Claimed, tried: Try, retry_after: float) -> Result:
+    """Put a message off, or give it up when it was tried often enough."""
+    now, attempts = now_ns(), claimed.attempts + 1
+    if attempts >= hand.rules.max_attempts:
+        return Result(claimed, DEAD, now, attempts, tried, blames=True)
+    pause = now + int(retry_after * NANOS) if retry_after else 0
+    due_at = now + int(max(wait(hand.rules.backoff, attempts), retry_after) * NANOS)
+    return Result(claimed, OPEN, due_at, attempts, tried, blames=True, pause_until=pause)
+
+
+def _try(at: int, started: float, said: str, *, ok: bool) -> Try:
+    return Try(at, ok, said[:SAID_KEPT], round((time.monotonic() - started) * 1000))
