@@ -16,6 +16,8 @@ from starlette.routing import WebSocketRoute
 from provenance import __version__, operations
 from provenance.audit.denials import Denials
 from provenance.bootstrap import first_start
+from provenance.bus.inbound.service import Inbox
+from provenance.bus.keys.resolving import Credentials
 from provenance.bus.messages.express import Remembered
 from provenance.bus.messages.express import express_handlers as publishing
 from provenance.bus.messages.schemas import BODY_LIMITS as BUS_BODY_LIMITS
@@ -74,7 +76,7 @@ def create_app(settings: Settings) -> Door:
     load_tasks()  # an erasure that is applied again after a restore asks them what to forget
     ledger = Ledger(settings, settings.database_url)
     identity = Identity(settings, ledger)
-    authenticate = identity.authenticate
+    authenticate = Credentials(identity.authenticate, ledger.db, identity.epoch)
     denials = Denials(ledger.db)
     evaluator = Evaluator()
     shelf, gate = WorkflowShelf(ledger.db), People(ledger)
@@ -122,7 +124,7 @@ def create_app(settings: Settings) -> Door:
     app.state.settings, app.state.ledger, app.state.db = settings, ledger, ledger.db
     app.state.evaluator, app.state.runs, app.state.runs_of_workflows = evaluator, runs, RunsSeenByWorkflows()
     app.state.identity, app.state.authenticate, app.state.limiter = identity, authenticate, limiter
-    app.state.engine, app.state.bus = runs.engine, bus
+    app.state.engine, app.state.bus, app.state.inbox = runs.engine, bus, Inbox(bus)
     app.state.egress, app.state.connections, app.state.skills = egress, connections, skills
     app.state.tombstones, app.state.objects = tombstones, objects
     app.state.datastores = Datastores.of(ledger, objects)

@@ -13,6 +13,9 @@ from provenance.bus.deliveries.webhook import Webhooks
 from provenance.core.egress import Egress
 from tests.bus.target import Target, listening
 from tests.conftest import Running
+from tests.identity.people import admin, make_as
+
+__all__ = ["admin", "make_as"]
 
 Thing = dict[str, Any]
 

@@ -92,10 +92,10 @@ OF_ITS_OWN = {
         "statements", "topics",
     },
     "bus/deliveries": {"backoff", "contract", "looping", "settler", "settling", "upkeep", "webhook", "working"},
-    "bus/inbound": set[str](),
-    "bus/keys": set[str](),
+    "bus/inbound": {"refusals", "schemes"},
+    "bus/keys": {"resolving"},
     "bus/messages": {"bodies", "cloudevents", "express", "reading"},
-    "bus/schemas": set[str](),
+    "bus/schemas": {"compatibility"},
     "bus/subscriptions": {"pulling", "rendering", "sealing"},
     "approvals": {
         "asking", "binding", "dependencies", "differing", "leaving", "overdue", "policy", "rendering", "settling",

@@ -30,6 +30,7 @@ WIDE = {
     "datastores/uploads/queries.py:waiting": "the worker looks after all workspaces",
     "datastores/uploads/queries.py:workspaces_with_old": "the worker looks after all workspaces",
     "approvals/queries.py:overdue": "the worker looks after all workspaces",
+    "bus/keys/queries.py:key_by_id": "a key names no workspace; it is found by its own id and tells its workspace",
     "bus/inbound/queries.py:find_inbound": "who posts to an address names no workspace; the signature decides",
     "bus/inbound/queries.py:forget_old": "upkeep throws away what is over its time, of all workspaces",
     "core/keyring.py:load_master_key": "asks which master keys wrapped anything, of the whole installation",

@@ -6,6 +6,7 @@ ordinary way, to the declared route, which answers the same.
 
 from collections.abc import Callable, Mapping
 
+from provenance.bus.access import PUBLISH
 from provenance.bus.errors import TooManyHops
 from provenance.bus.lane import Job
 from provenance.bus.messages import reading
@@ -31,12 +32,16 @@ def express_handlers(bus: Bus, remembered: Remembered) -> dict[bytes, ExpressHan
         if any(name in headers for name in _OTHER_WAY) or b"cloudevents" in headers.get(b"content-type", b""):
             return False
         actor = remembered(headers)
-        if actor is None or actor.networks is not None or not actor.may(Scope.BUS_WRITE, Role.EDITOR):
+        if actor is None or actor.networks is not None or not _may(actor):
             return False
         exchange.actor = actor
         return _submit(bus, actor, exchange, settle)
 
     return {PATH: publish}
+
+
+def _may(actor: Actor) -> bool:
+    return actor.may(Scope.BUS_WRITE, Role.EDITOR) or (actor.topics is not None and PUBLISH in actor.scopes)
 
 
 def _submit(bus: Bus, actor: Actor, exchange: Exchange, settle: Settle) -> bool:

@@ -1,0 +1,83 @@
+"""Dead letters, delivering again, figures."""
+
+import httpx
+import pytest
+
+from tests.bus.conftest import acked, hook, interactions, publish, pulled, settled, subscribe
+from tests.bus.target import Target
+
+
+@pytest.mark.usefixtures("worker")
+class TestDeadLetters:
+    async def test_a_dead_letter_is_listed_and_tried_again(self, client: httpx.AsyncClient, target: Target) -> None:
+        target.answer = 400
+        made = await hook(client, target)
+        message = await publish(client, topic="a/b", payload={"n": 1})
+        await settled(client, message, "dead")
+        [letter] = (await client.get("/bus/dead-letters", params={"topic": "a/b"})).json()["items"]
+        assert (letter["msgId"], letter["subscriptionId"]) == (message["msgId"], made["subscriptionId"])
+        assert "400: said" in letter["said"]
+        assert letter["message"]["payload"] == {"n": 1}
+        assert (await client.get("/bus/dead-letters", params={"subscriptionId": "other"})).json()["items"] == []
+        target.answer = 200
+        path = f"/bus/dead-letters/{message['msgId']}/redrive"
+        answer = await client.post(path, json={})
+        assert (answer.status_code, answer.json()["redriven"]) == (200, 1), answer.text
+        detail = await settled(client, message, "delivered")
+        assert [each["outcome"] for each in detail["deliveries"][0]["log"]] == ["failed", "delivered"]
+        again = await client.post(path, json={})
+        assert (again.status_code, again.json()["code"]) == (409, "nothing_to_redrive")
+        assert len(await interactions(client, "BUS", "REDRIVEN")) == 1
+
+    async def test_one_that_is_not_kept_is_on_record_and_nowhere_else(
+        self, client: httpx.AsyncClient, target: Target
+    ) -> None:
+        target.answer = 410
+        await hook(client, target, deadLetter={"enabled": False})
+        message = await publish(client, topic="a", payload=1)
+        detail = await settled(client, message, "dead")
+        assert detail["deliveries"][0]["state"] == "dropped"
+        assert (await client.get("/bus/dead-letters")).json()["items"] == []
+        [entry] = await interactions(client, "BUS", "DEAD_LETTERED")
+        assert entry["interaction"]["kept"] is False
+
+
+class TestReplay:
+    async def test_from_a_number_on_in_the_ledgers_order(self, client: httpx.AsyncClient) -> None:
+        for place in range(4):
+            await publish(client, topic="r/a", payload=place, topicKey="k")
+        await publish(client, topic="other", payload=9)
+        rows = await interactions(client, "BUS", "MESSAGE_PUBLISHED")
+        second = sorted(each["interactionNumber"] for each in rows)[1]
+        late = await subscribe(client, topicPattern="r/#", filter="payload != 2")
+        path = f"/bus/subscriptions/{late['subscriptionId']}/replay"
+        answer = await client.post(path, json={"fromNumber": second})
+        assert answer.json() == {"replayed": 2, "nextNumber": None}
+        seen = []
+        while found := await pulled(client, late, max=10):
+            seen += [each["message"]["payload"] for each in found]
+            await acked(client, late, found)
+        assert seen == [1, 3]
+        assert len(await interactions(client, "BUS", "REPLAYED")) == 1
+
+
+class TestMetrics:
+    async def test_what_happened(self, client: httpx.AsyncClient) -> None:
+        queue = await subscribe(client, name="all", filter="payload > 0")
+        for place in range(3):
+            await publish(client, topic=f"m/{place}", payload=place)
+        [first, _] = await pulled(client, queue)
+        await acked(client, queue, [first])
+        found = (await client.get("/bus/metrics")).json()
+        assert (found["published"], found["delivered"], found["filtered"], found["queueDepth"]) == (3, 1, 1, 1)
+        assert found["p95DeliveryMs"] >= 0
+        assert [each["topic"] for each in sorted(found["byTopic"], key=lambda each: each["topic"])] == [
+            "m/0", "m/1", "m/2",
+        ]  # fmt: skip
+        [of_queue] = found["bySubscription"]
+        assert (of_queue["subscriptionId"], of_queue["open"]) == (queue["subscriptionId"], 1)
+        narrow = (await client.get("/bus/metrics", params={"topic": "m/+"})).json()
+        assert narrow["published"] == 3
+        assert (await client.get("/bus/metrics", params={"topic": "m/2"})).json()["published"] == 1
+        bad = await client.get("/bus/metrics", params={"from": "2020-01-01T00:00:00Z"})
+        assert (bad.status_code, bad.json()["code"]) == (400, "bad_period")
