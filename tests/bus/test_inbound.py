@@ -118,7 +118,7 @@ class TestSigned:
     ) -> None:
         """A webhook that posts to our own inbound address goes round at most sixteen times."""
         known = "whsec_c2hhcmVkIHNlY3JldCBvZiBhIHJpbmc="
-        await client.post("/secrets", json={"name": "ring", "type": "hmac_key", "value": known})
+        await client.post("/secrets", json={"name": "ring", "type": "generic", "value": known})
         made = await inbound(client, signingSecretId="ring")
         to = {"url": app.url + made["inboundPath"], "secretId": "ring"}
         await hook(client, target, topicPattern="tickets/created", of_target=to)

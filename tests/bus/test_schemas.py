@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provenance.bus.schemas.compatibility import narrower
@@ -104,6 +104,7 @@ SCHEMAS = st.recursive(
 )
 
 
+@settings(deadline=None, max_examples=100)
 @given(before=SCHEMAS, after=SCHEMAS, values=st.lists(VALUES, min_size=5, max_size=20))
 def test_what_passes_as_compatible_takes_everything_that_went_before(
     before: Any, after: Any, values: list[Any]

@@ -41,7 +41,7 @@ class Webhooks:
         """Post a message and return what the target said. Raises Failed and Refused."""
         target = task.subscription.target
         sealed = opened(task.keys, task.subscription.id, task.subscription.sealed)
-        named: str | None = target.get("secret_id")
+        named: str | None = target.get("secretId")
         signing = sealed.valid(now_ns()) if named is None else await self._secret(task, named)
         own, body = _request(target["format"], task.message)
         message_id, timestamp = encode(PREFIX, task.message.id), str(int(time.time()))

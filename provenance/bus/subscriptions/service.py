@@ -37,6 +37,7 @@ from provenance.core.db import ReadTx, WriteTx
 from provenance.core.ids import encode, new_uuid
 from provenance.core.keyring import WorkspaceKeys
 from provenance.secrets import service as secrets
+from provenance.secrets.errors import BadReference, SecretNotFound
 from provenance.secrets.schemas import Purpose
 
 MOST = 1_000
@@ -70,7 +71,7 @@ async def create(
 ) -> tuple[SubscriptionMade, int]:
     """Make a subscription; its signing secret is shown in this answer alone.
 
-    Raises SubscriptionExists, SubscriptionNameTaken, TooManySubscriptions, BadFilter, BadTarget and SecretNotFound.
+    Raises SubscriptionExists, SubscriptionNameTaken, TooManySubscriptions, BadFilter and BadTarget.
     """
     await queries.raise_version(tx)  # first of all: changes of what routes messages come one after the other
     if await queries.count(tx) >= MOST:
@@ -104,7 +105,7 @@ async def replace(
 ) -> tuple[Subscription, int]:
     """Make a subscription what is asked for; what it signs with stays.
 
-    Raises UnknownSubscription, SubscriptionStale, SubscriptionNameTaken, BadTarget, BadFilter and SecretNotFound.
+    Raises UnknownSubscription, SubscriptionStale, SubscriptionNameTaken, BadTarget and BadFilter.
     """
     await queries.raise_version(tx)
     before = await found(tx, subscription_id, lock=True)
@@ -193,7 +194,11 @@ def _columns(body: SubscriptionInput) -> tuple[str, dict[str, Any]]:
 async def _settle_in(tx: WriteTx, subscription_id: str, kind: str, body: SubscriptionInput) -> None:
     """Store what goes with a subscription: its target's standing, and the secrets that it refers to."""
     named = body.target.secret_id if body.target else body.inbound.signing_secret_id if body.inbound else None
-    await secrets.refer(tx, {"secretId": named} if named else None, Purpose(KIND, subscription_id))
+    try:
+        await secrets.refer(tx, f"{{{{secrets.{named}}}}}" if named else None, Purpose(KIND, subscription_id))
+    except (SecretNotFound, BadReference):
+        path = "target.secretId" if body.target else "inbound.signingSecretId"
+        raise BadTarget.at(path, "is no secret of this workspace") from None
     if kind == "inbound":
         return
     rules = body.delivery
