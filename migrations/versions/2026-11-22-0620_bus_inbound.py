@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "e91c5a7d3b20"
-down_revision = "b7d20c94e1f5"
+down_revision = "a91c7e30b4d2"
 branch_labels = None
 depends_on = None
 
