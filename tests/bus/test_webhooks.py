@@ -161,7 +161,7 @@ class TestOrder:
         assert of_a == [0, 0, 0, *range(1, 12)]
         assert of_b == list(range(12))
 
-    async def test_random_failures_two_workers_and_one_killed(
+    async def test_random_failures_two_workers_and_one_that_leaves(
         self, client: httpx.AsyncClient, target: Target, app: Running
     ) -> None:
         """At least once, the same ids, in order within a key; a repeat never goes back behind what was taken."""

@@ -69,7 +69,7 @@ class Deliverer:
         self._settler.start()
 
     async def stop(self) -> None:
-        """Break off what is in hand, which goes again when its lease runs out; store what is known."""
+        """Break off what is in hand and give it back: it goes again, with the same ids; store what is known."""
         for task in self.running:
             task.cancel()
         await asyncio.gather(*self.running, return_exceptions=True)
@@ -101,17 +101,27 @@ class Deliverer:
         self.ended.set()
 
     async def _work(self, hand: Hand) -> None:
-        """Hand over what is in hand in its order; behind one that failed the others wait."""
-        held_until = time.monotonic() + hand.lease_seconds
+        """Hand over what is in hand in its order; what is broken off is given back."""
         waiting = list(hand.claimed)
+        try:
+            await self._hand_over_all(hand, waiting)
+        except asyncio.CancelledError:
+            for each in waiting:
+                self._settler.add(Result(each, OPEN, now_ns(), each.attempts))
+            raise
+
+    async def _hand_over_all(self, hand: Hand, waiting: list[Claimed]) -> None:
+        """Hand over what waits, one after the other; behind one that failed the others wait as long as it does."""
+        held_until = time.monotonic() + hand.lease_seconds
         while waiting:
-            claimed = waiting.pop(0)
+            claimed = waiting[0]
             if time.monotonic() + hand.rules.timeout_seconds + MARGIN_SECONDS > held_until:
-                if not await self._keep(hand, [claimed, *waiting]):
+                if not await self._keep(hand, waiting):
                     return
                 held_until = time.monotonic() + hand.lease_seconds
             result = await self._hand_over(hand, claimed)
             self._settler.add(result)
+            del waiting[0]
             if result.state == OPEN:
                 for each in waiting:
                     self._settler.add(Result(each, OPEN, result.due_at, each.attempts))
