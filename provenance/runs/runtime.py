@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from provenance.connections.running import Connections
 from provenance.core.egress import Egress
 from provenance.engine.dispatch import Dispatch
 from provenance.engine.running import CHANNEL, Engine
@@ -17,6 +18,7 @@ from provenance.runs.beginning import Beginner
 from provenance.runs.carrying import Carrier
 from provenance.runs.doers import Doers, Outside
 from provenance.runs.doers.child import Child
+from provenance.runs.doers.credentials import Credentials
 from provenance.runs.doers.http import Http
 from provenance.runs.entering import Entrance
 from provenance.runs.gates import Gate, Nobody
@@ -119,7 +121,7 @@ class Working:
         long a silent worker keeps them; ``further`` are kinds of other features.
         """
         self.engine = Engine(ledger)
-        http, library = Http(egress), Library(shelf)
+        http, library = Http(Credentials(ledger, egress, Connections(ledger, egress))), Library(shelf)
         child = Child(Entrance(self.engine, library).begin)
         doers = Doers({"data": http, "action": http, "workflow": child, **(further or {})})
         self.carrier = Carrier(

@@ -8,8 +8,11 @@ from provenance.core.objects import Objects
 from provenance.datastores.running import Running as Datastores
 from provenance.expressions import Evaluator
 from provenance.ledger.service import Ledger
+from provenance.notifications.mailing import Courier
 from provenance.runs.asking import People
+from provenance.runs.doers.credentials import Credentials
 from provenance.runs.doers.http import Http
+from provenance.runs.doers.notify import Notify
 from provenance.runs.doers.skill import Skill
 from provenance.runs.doers.storage import Data, Storage
 from provenance.runs.retention import keep_forgetting
@@ -24,7 +27,10 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     egress = Egress(settings.egress_allow)
     objects = Objects.of(settings)
     storage = Storage(Datastores.of(ledger, objects))
-    skills = Skills(ledger, objects, egress, Connections(ledger, egress))
+    connections = Connections(ledger, egress)
+    skills = Skills(ledger, objects, egress, connections)
+    credentials = Credentials(ledger, egress, connections)
+    http, courier = Http(credentials), Courier(settings.smtp_url, settings.mail_from)
     working = Working(
         ledger,
         WorkflowShelf(ledger.db),
@@ -33,7 +39,13 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
         lease_seconds=settings.run_lease_seconds,
         evaluate=evaluator.value,
         gate=People(ledger),
-        further={"skill": Skill(ledger, skills), "storage": storage, "data": Data(Http(egress), storage)},
+        further={
+            "skill": Skill(ledger, skills),
+            "storage": storage,
+            "data": Data(http, storage),
+            "action": http,
+            "notify": Notify(courier, credentials),
+        },
     )
     try:
         await asyncio.gather(working.run(stop), keep_forgetting(ledger.db, stop))

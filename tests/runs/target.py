@@ -16,6 +16,7 @@ class Target:
         self.bodies: list[Any] = []
         self.failures: deque[int] = deque()
         self.hold: asyncio.Event | None = None
+        self.says: dict[str, Any] = {}
         self._answers: dict[str, Any] = {}
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -46,4 +47,5 @@ class Target:
         if key is not None and key not in self._answers:
             self.done[key] += 1
             self._answers[key] = {"key": key, "path": request.path, "nth": len(self._answers) + 1}
-        return web.json_response(self._answers[key] if key else {"path": request.path, "query": dict(request.query)})
+        answer = self._answers[key] if key else {"path": request.path, "query": dict(request.query)}
+        return web.json_response({**answer, **self.says})

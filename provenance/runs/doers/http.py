@@ -1,15 +1,16 @@
-"""Kinds `data` and `action` over HTTP: one guarded request, whose answer is the output."""
+"""Kinds `data` and `action` over HTTP, with a connection, a secret or neither: one request, and its answer."""
 
-import asyncio
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
 
-from provenance.core.addresses import AddressRefused
-from provenance.core.egress import AnswerTooLarge, Egress, Reply, TargetAway
+from provenance.core.addresses import AddressRefused, EgressError
+from provenance.core.egress import AnswerTooLarge, Reply
+from provenance.core.errors import Problem
 from provenance.runs.doers.contract import Call
+from provenance.runs.doers.credentials import Credentials, Sent
 from provenance.runs.interpreting.results import Done, Failed, Park, Result
 
 _KEPT_HEADERS = ("content-type", "location", "etag", "retry-after", "x-request-id")
@@ -19,9 +20,9 @@ _BODY_KEPT = 2_000
 class Http:
     """Sends what the configuration says; answers of 400 and more are failures."""
 
-    def __init__(self, egress: Egress) -> None:
-        """Take the one client for calls that leave the platform."""
-        self._egress = egress
+    def __init__(self, credentials: Credentials) -> None:
+        """Take the way out, which knows what requests may carry."""
+        self._credentials = credentials
 
     def waits(self, call: Call) -> Park | None:
         """A request is waited for on the spot."""
@@ -34,31 +35,37 @@ class Http:
     async def perform(self, call: Call) -> Result:
         """Send the request and read the answer."""
         try:
-            reply = await self._send(call)
-        except AddressRefused as error:
-            return Failed("address_refused", str(error))
-        except AnswerTooLarge as error:
-            return Failed("answer_too_large", str(error))
-        except TargetAway as error:
-            refused = isinstance(error.__context__, aiohttp.ClientConnectorError)
-            return Failed("unavailable", str(error), unknown=not refused)
-        except asyncio.CancelledError:
-            raise
+            reply = await self._credentials.send(call, sent_of(call))
+        except (EgressError, Problem) as error:
+            return failure_of(error)
         return outcome_of(reply)
 
-    async def _send(self, call: Call) -> Reply:
-        config = call.config
-        method = config.get("method") or ("POST" if call.step.kind == "action" else "GET")
-        headers = {**{name: str(value) for name, value in (config.get("headers") or {}).items()}, **call.trace}
-        body = None
-        if call.step.kind == "action":
-            headers["Idempotency-Key"] = call.idempotency_key
-            sent = config.get("body", call.input)
-            if sent is not None and method != "DELETE":
-                body = msgspec.json.encode(sent)
-                headers.setdefault("Content-Type", "application/json")
-        url = _with_query(config["url"], config.get("query"))
-        return await self._egress.request(method, url, headers=headers, body=body, seconds=call.seconds)
+
+def failure_of(error: EgressError | Problem) -> Failed:
+    """Return what it means for a step that its request was not answered, or not even sent."""
+    if isinstance(error, Problem):  # a connection or a secret that can't be used: nothing was sent
+        return Failed("unavailable" if error.status == 503 else error.code, error.detail)
+    if isinstance(error, AddressRefused):
+        return Failed("address_refused", str(error))
+    if isinstance(error, AnswerTooLarge):
+        return Failed("answer_too_large", str(error))
+    refused = isinstance(error.__context__, aiohttp.ClientConnectorError)
+    return Failed("unavailable", str(error), unknown=not refused)
+
+
+def sent_of(call: Call) -> Sent:
+    """Return the request that a configuration asks for."""
+    config = call.config
+    method = config.get("method") or ("POST" if call.step.kind == "action" else "GET")
+    headers = {**{name: str(value) for name, value in (config.get("headers") or {}).items()}, **call.trace}
+    body = None
+    if call.step.kind == "action":
+        headers["Idempotency-Key"] = call.idempotency_key
+        given = config.get("body", call.input)
+        if given is not None and method != "DELETE":
+            body = msgspec.json.encode(given)
+            headers.setdefault("Content-Type", "application/json")
+    return Sent(method, _with_query(config["url"], config.get("query")), headers, body)
 
 
 def _with_query(url: str, query: Any) -> str:

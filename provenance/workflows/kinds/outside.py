@@ -16,7 +16,11 @@ _HTTP: Final = {
     "query": words.ANY_MAPPING,
     "headers": _HEADERS,
     "connectionId": words.ID,
+    "secretId": words.ID,
+    "secretHeader": {"type": "string", "pattern": "^[A-Za-z0-9-]{1,100}$", "default": "Authorization"},
+    "secretPrefix": {"type": "string", "maxLength": 50},
 }
+"""``secretId`` names a secret that one header carries: as a bearer token, or under another name as it is."""
 
 
 _ANSWER: Final = words.config(
@@ -59,6 +63,20 @@ def _url(config: Config, at: str) -> Iterator[Problem]:
         yield Problem(f"{at}.url", "bad_url", "begins with http:// or https://")
 
 
+_WEB: Final = ("http", "connection")
+
+
+def _request(config: Config, at: str, way: str) -> Iterator[Problem]:
+    """A request needs an address: a whole one, or with a connection one below the connection's own."""
+    yield from _needs(config, at, way, "url")
+    if way == "connection":
+        yield from _needs(config, at, way, "connectionId")
+    elif "connectionId" not in config:
+        yield from _url(config, at)
+    if "connectionId" in config and "secretId" in config:
+        yield Problem(f"{at}.secretId", "unexpected", "a connection brings its own credential")
+
+
 class Data(StepKind):
     """Read from an HTTP service or a datastore; by contract nothing is changed."""
 
@@ -67,7 +85,7 @@ class Data(StepKind):
     retry: ClassVar[Retry] = RETRY
     config_schema: ClassVar[dict[str, Any]] = words.config(
         {
-            "source": {"enum": ["http", "datastore"]},
+            "source": {"enum": ["http", "connection", "datastore"]},
             "method": {"enum": ["GET", "HEAD"], "default": "GET"},
             "datastoreId": words.ID,
             "key": words.TEMPLATE,
@@ -85,21 +103,24 @@ class Data(StepKind):
 
     def output_schema(self, config: Config) -> dict[str, Any] | None:
         """The answer of the service."""
-        return _ANSWER if config.get("source") == "http" else None
+        return _ANSWER if config.get("source") in _WEB else None
 
     def problems(self, config: Config, at: str) -> Iterator[Problem]:
         """Each source has its own members."""
-        if config["source"] == "http":
-            yield from _needs(config, at, "source http", "url")
-            yield from _url(config, at)
+        if config["source"] in _WEB:
+            yield from _request(config, at, config["source"])
         else:
             yield from _needs(config, at, "source datastore", "datastoreId")
 
 
 def _http_powers(verb: Verb, config: Config) -> tuple[Power, ...]:
-    found = [Power(verb, "http", host_of(config.get("url", "")))]
+    found = []
     if "connectionId" in config:
         found.append(Power(verb, "connection", config["connectionId"]))
+    if "connectionId" not in config or "://" in config.get("url", ""):
+        found.append(Power(verb, "http", host_of(config.get("url", ""))))
+    if "secretId" in config:
+        found.append(Power("read", "secret", config["secretId"]))
     return tuple(found)
 
 
@@ -111,7 +132,7 @@ class Action(StepKind):
     retry: ClassVar[Retry] = RETRY
     config_schema: ClassVar[dict[str, Any]] = words.config(
         {
-            "target": {"enum": ["http"]},
+            "target": {"enum": ["http", "connection"]},
             "method": {"enum": ["POST", "PUT", "PATCH", "DELETE"], "default": "POST"},
             "body": words.ANY_MAPPING,
             "trustLevel": {"enum": ["low", "medium", "high"]},
@@ -141,29 +162,33 @@ class Action(StepKind):
 
     def output_schema(self, config: Config) -> dict[str, Any] | None:
         """The answer of the service."""
-        return _ANSWER if config.get("target") == "http" else None
+        return _ANSWER if config.get("target") in _WEB else None
 
     def problems(self, config: Config, at: str) -> Iterator[Problem]:
         """An address is needed."""
-        yield from _needs(config, at, "target http", "url")
-        yield from _url(config, at)
+        yield from _request(config, at, config["target"])
+
+
+_CHANNELS: Final = ["email", "webhook", "slack"]
 
 
 class Notify(StepKind):
-    """Tell people, by e-mail or by a webhook."""
+    """Tell people: by e-mail, by a webhook, in a channel of Slack."""
 
     name: ClassVar[str] = "notify"
     summary: ClassVar[str] = "Tell people."
     timeout_seconds: ClassVar[float] = 30.0
     config_schema: ClassVar[dict[str, Any]] = words.config(
         {
-            "channels": {"type": "array", "items": {"enum": ["email", "webhook"]}, "minItems": 1, "uniqueItems": True},
+            "channels": {"type": "array", "items": {"enum": _CHANNELS}, "minItems": 1, "uniqueItems": True},
             "to": {"type": "array", "items": words.TEMPLATE, "maxItems": 100},
             "title": words.TEMPLATE,
             "body": words.TEMPLATE,
             "url": _HTTP["url"],
-            "riskLevel": words.RISK | {"default": "high"},
+            "secretId": words.ID,
+            "slackChannel": words.TEMPLATE,
             "connectionId": words.ID,
+            "riskLevel": words.RISK | {"default": "high"},
         },
         required=("channels", "title"),
     )
@@ -183,6 +208,10 @@ class Notify(StepKind):
             found += [Power("send", "email", _plain(to)) for to in config.get("to", ())]
         if "webhook" in config["channels"]:
             found.append(Power("send", "webhook", host_of(config.get("url", ""))))
+        if "slack" in config["channels"]:
+            found.append(Power("send", "connection", config.get("connectionId", ANY)))
+        if "secretId" in config:
+            found.append(Power("read", "secret", config["secretId"]))
         return tuple(found)
 
     def on_unknown(self, config: Config) -> OnUnknown:
@@ -196,6 +225,8 @@ class Notify(StepKind):
         if "webhook" in config["channels"]:
             yield from _needs(config, at, "the channel webhook", "url")
             yield from _url(config, at)
+        if "slack" in config["channels"]:
+            yield from _needs(config, at, "the channel slack", "connectionId", "slackChannel")
 
 
 class Storage(StepKind):
