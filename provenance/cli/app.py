@@ -30,6 +30,7 @@ COMMANDS = {
     "retention": "erasure",
     "witness": "witness",
     "runs": "runs",
+    "approvals": "approvals",
     "keys": "keys",
     "members": "members",
     "workspace": "workspace",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Generic, Self
 
 from provenance_client.api.answers import Json
+from provenance_client.api.approvals import Approvals
 from provenance_client.api.catalogue import Actions, Origins, ResourceTypes
 from provenance_client.api.interactions import Interactions
 from provenance_client.api.operation import Resource, Tr, operation
@@ -30,6 +31,7 @@ class Api(Resource[Tr], Generic[Tr]):
         self.fields: Fields[Tr] = Fields(transport)
         self.analytics: Analytics[Tr] = Analytics(transport)
         self.queue: Queue[Tr] = Queue(transport)
+        self.approvals: Approvals[Tr] = Approvals(transport)
 
     @property
     def settings(self) -> ClientSettings:
