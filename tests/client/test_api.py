@@ -61,7 +61,6 @@ CALLS = [
     ("queue.config", {}, "GET", "/platform/queue/config"),
     ("approvals.list", {"assignee": "me"}, "GET", "/approvals?assignee=me"),
     ("approvals.get", {"approval_id": "a"}, "GET", "/approvals/a"),
-    ("approvals.update", {"approval_id": "a", "payload": None}, "PATCH", "/approvals/a"),
     ("approvals.approve", {"approval_id": "a/b"}, "POST", "/approvals/a%2Fb/approve"),
     ("approvals.reject", {"approval_id": "a", "comment": "no"}, "POST", "/approvals/a/reject"),
     ("approvals.comment", {"approval_id": "a", "text": "hm"}, "POST", "/approvals/a/comments"),
