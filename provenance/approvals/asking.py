@@ -8,11 +8,12 @@ import msgspec
 from sqlalchemy import Row
 
 from provenance.approvals import policy, queries
+from provenance.approvals.grants import using as grants
 from provenance.approvals.schemas import ApprovalEvent, OnBreach, Question, Risk, Status
 from provenance.approvals.settling import evidence_of, record, settle, vote, wire_id
 from provenance.core.clock import NANOS
 from provenance.core.db import ReadTx, WriteTx
-from provenance.core.ids import new_uuid
+from provenance.core.ids import encode, new_uuid
 from provenance.core.keyring import WorkspaceKeys
 from provenance.workspace import service as workspaces
 
@@ -25,18 +26,32 @@ async def request(tx: WriteTx, keys: WorkspaceKeys, question: Question) -> None:
     """Ask people, or have the policy approve: the wait is open in this transaction, and the run's lock held."""
     self_approval, defaults = await workspaces.approval_rules(tx)
     row = await queries.insert_approval(tx, new_uuid(), **_columns(tx, question, self_approval, defaults))
+    row = await _with_substitutes(tx, row)
     if Risk(row.risk) is Risk.LOW and not question.insists:
         await approve_by_rule(tx, keys, row, "risk:low")
+        return
+    grant_id = await grants.passing(tx, row, self_approval=self_approval)
+    if grant_id is not None:
+        await approve_by_rule(tx, keys, row, f"grant:{encode('grant', grant_id)}", via_grant_id=grant_id)
         return
     asked = {"assignees": list(row.assignees), "requiredApprovals": row.required, "title": row.title}
     record(tx, ApprovalEvent.REQUESTED, row, asked)
 
 
-async def approve_by_rule(tx: WriteTx, keys: WorkspaceKeys, row: Row[Any], rule: str) -> None:
-    """Approve in the system's name, by a rule that the record and the signature name."""
+async def _with_substitutes(tx: WriteTx, row: Row[Any]) -> Row[Any]:
+    """Ask those besides whom grants let decide on behalf of somebody who is asked."""
+    others = [each for each in await grants.substitutes(tx, row) if each not in row.assignees]
+    return await queries.change(tx, row.id, assignees=[*row.assignees, *others]) if others else row
+
+
+async def approve_by_rule(
+    tx: WriteTx, keys: WorkspaceKeys, row: Row[Any], rule: str, *, via_grant_id: uuid.UUID | None = None
+) -> None:
+    """Approve in the system's name, by a rule or grant that the record and the signature name."""
     statement, signed = await vote(tx, keys, row, "approved", rule=rule)
-    row = await settle(tx, row, "approved", statement, signed)
-    record(tx, ApprovalEvent.AUTO_APPROVED, row, {"rule": rule, **evidence_of(statement, signed[-1])})
+    row = await settle(tx, row, "approved", statement, signed, via_grant_id=via_grant_id)
+    via = {} if via_grant_id is None else {"viaGrantId": encode("grant", via_grant_id)}
+    record(tx, ApprovalEvent.AUTO_APPROVED, row, {"rule": rule, **via, **evidence_of(statement, signed[-1])})
 
 
 async def reject_by_rule(tx: WriteTx, keys: WorkspaceKeys, row: Row[Any], rule: str) -> None:

@@ -12,6 +12,7 @@ from provenance.approvals.schemas import (
     ApprovalUpdate,
     Approve,
     Approved,
+    ApprovedWithGrant,
     Asked,
     CommentCreate,
     CommentShown,
@@ -22,6 +23,7 @@ from provenance.approvals.schemas import (
 from provenance.core.actor import Actor, Role, Scope
 from provenance.core.routing import Db, Route, require
 from provenance.identity.access.dependencies import person
+from provenance.identity.running import RunningIdentity
 from provenance.ledger.dependencies import RunningLedger
 
 router = APIRouter(route_class=Route, tags=["approvals"])
@@ -54,12 +56,18 @@ async def update(approval_id: str, body: ApprovalUpdate, actor: Person, db: Db) 
 
 @router.post("/approvals/{approval_id}/approve", operation_id="approvals.approve")
 async def approve(
-    approval_id: str, body: Approve, actor: Person, db: Db, ledger: RunningLedger, engine: RunningEngine
-) -> Approved | StillPending:
+    approval_id: str,
+    body: Approve,
+    actor: Person,
+    db: Db,
+    ledger: RunningLedger,
+    identity: RunningIdentity,
+    engine: RunningEngine,
+) -> ApprovedWithGrant | Approved | StillPending:
     """Approve; where several have to, the answer stays pending until the last of them did."""
     keys = await ledger.keyring.of(actor.workspace_id)
     async with db.write(actor) as tx:
-        return await service.approve(tx, keys, engine, approval_id, body)
+        return await service.approve(tx, keys, identity, engine, approval_id, body)
 
 
 @router.post("/approvals/{approval_id}/reject", operation_id="approvals.reject")

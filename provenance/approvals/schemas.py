@@ -8,6 +8,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from provenance.approvals.grants.schemas import GrantMade, GrantWithApproval
 from provenance.audit.schemas import Risk
 from provenance.core.cursors import DEFAULT_LIMIT
 from provenance.core.routing import Cursor, Limit
@@ -136,6 +137,7 @@ class Approve(Given):
     comment: Comment | None = None
     payload: Any = None
     payload_revision: int | None = Field(default=None, ge=1)
+    grant: GrantWithApproval | None = Field(default=None, description="Let similar requests pass from now on.")
 
 
 class Reject(Given):
@@ -259,6 +261,12 @@ class Approved(Wire):
     status: Literal["approved"]
     approved_by: str
     approved_at: str
+
+
+class ApprovedWithGrant(Approved):
+    """An approval that was given, with a grant that waits to be confirmed."""
+
+    grant: GrantMade
 
 
 class Rejected(Wire):

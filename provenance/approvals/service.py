@@ -18,6 +18,9 @@ from provenance.approvals.errors import (
     StalePayload,
     UnknownAssignee,
 )
+from provenance.approvals.grants import service as grants
+from provenance.approvals.grants.errors import BadGrant
+from provenance.approvals.grants.schemas import Ask, GrantMade, GrantWithApproval, Scope
 from provenance.approvals.schemas import (
     COMMENT_PREFIX,
     PREFIX,
@@ -27,6 +30,7 @@ from provenance.approvals.schemas import (
     ApprovalUpdate,
     Approve,
     Approved,
+    ApprovedWithGrant,
     Approver,
     CommentCreate,
     CommentShown,
@@ -47,6 +51,7 @@ from provenance.core.keyring import WorkspaceKeys
 from provenance.engine import service as engine_service
 from provenance.engine.service import Hints
 from provenance.identity import queries as people
+from provenance.identity.running import Identity
 from provenance.identity.schemas import Status as Membership
 from provenance.workspace import service as workspaces
 
@@ -184,13 +189,16 @@ async def is_member(tx: ReadTx, user_id: str) -> bool:
 
 
 async def approve(
-    tx: WriteTx, keys: WorkspaceKeys, hints: Hints, approval_id: str, asked: Approve
-) -> Approved | StillPending:
+    tx: WriteTx, keys: WorkspaceKeys, identity: Identity, hints: Hints, approval_id: str, asked: Approve
+) -> Approved | ApprovedWithGrant | StillPending:
     """Approve, with another payload where one is given; below the number asked for others are waited for.
 
-    Raises ApprovalNotFound, NotReviewer, SelfApproval, AlreadyDecided, AlreadyVoted, StalePayload, PayloadUnfit.
+    Raises ApprovalNotFound, NotReviewer, SelfApproval, AlreadyDecided, AlreadyVoted, StalePayload, PayloadUnfit,
+    BadGrant.
     """
     row = await _held(tx, approval_id)
+    if asked.grant is not None:
+        _ensure_grantable(row)
     await _ensure_another(tx, row)
     await _ensure_seen(tx, row, asked.payload_revision)
     if "payload" in asked.model_fields_set:
@@ -206,7 +214,38 @@ async def approve(
     row = await settle(tx, row, "approved", statement, signed)
     record(tx, ApprovalEvent.APPROVED, row, {**data, "approvals": [each.by for each in signed]})
     engine_service.wake(tx, hints)
-    return Approved(approval_id=approval_id, status="approved", approved_by=tx.actor.id, approved_at=iso_millis(tx.now))
+    shown = {"approval_id": approval_id, "approved_by": tx.actor.id, "approved_at": iso_millis(tx.now)}
+    if asked.grant is None:
+        return Approved(status="approved", **shown)
+    return ApprovedWithGrant(status="approved", **shown, grant=await _grant(tx, identity, row, asked.grant))
+
+
+def _ensure_grantable(row: Row[Any]) -> None:
+    if row.risk == Risk.CRITICAL or row.required > 1:
+        raise BadGrant.at("grant", "nothing of critical risk, or that several have to approve, passes by a grant")
+
+
+async def _grant(tx: WriteTx, identity: Identity, row: Row[Any], asked: GrantWithApproval) -> GrantMade:
+    """Make a grant for requests like an approved one: of its step and action, up to its risk. Raises BadGrant."""
+    scope = Scope(
+        workflow_ids=[ids.encode("wf", row.workflow_id)],
+        step_keys=[row.step_key],
+        action=row.action,
+        max_risk=row.risk,
+        payload_rules=asked.payload_rules,
+    )
+    ask = Ask(
+        kind=asked.grant_kind,
+        grantor=tx.actor.id,
+        grantee=asked.grantee_user_id,
+        scope=scope,
+        max_uses=asked.max_uses,
+        valid_from=None,
+        valid_until=asked.valid_until,
+        reason=asked.reason,
+        created_from=row.id,
+    )
+    return await grants.make(tx, identity, ask)
 
 
 async def reject(tx: WriteTx, keys: WorkspaceKeys, hints: Hints, approval_id: str, asked: Reject) -> Rejected:

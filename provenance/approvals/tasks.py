@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from provenance.approvals import leaving, overdue, queries
+from provenance.approvals.grants import service as grants
 from provenance.core.db import WriteTx
 from provenance.core.errors import Unavailable
 from provenance.engine.running import CHANNEL
@@ -23,14 +24,16 @@ log: Any = structlog.get_logger("approvals")
 
 @on("member.removed")
 async def member_removed(tx: WriteTx, row: Row) -> None:
-    """Ask others in the place of somebody who was removed."""
+    """Ask others in the place of somebody who was removed, and end their grants."""
     await leaving.reassign(tx, row.resource_id or "")
+    await grants.revoke_of(tx, row.resource_id or "")
 
 
 @on("member.erased")
 async def member_erased(tx: WriteTx, row: Row) -> None:
-    """Ask others in the place of somebody who was erased."""
+    """Ask others in the place of somebody who was erased, and end their grants."""
     await leaving.reassign(tx, row.resource_id or "")
+    await grants.revoke_of(tx, row.resource_id or "")
 
 
 async def run(ledger: Ledger, stop: asyncio.Event) -> None:

@@ -43,6 +43,7 @@ SHOWN_ONCE = frozenset(
         "recoveryCodes",
         "password",
         "acceptUrl",
+        "confirmUrl",
         "value",
         "signingSecret",
     }

@@ -115,7 +115,9 @@ class TestTheMachine:
                     asked = Reject(comment="no", **more)
                     return (await service.reject(tx, keys, hints, approval_id, asked)).status
                 asked_for = Approve(**more, **(payload if kind == "approve as" else {}))
-                return (await service.approve(tx, keys, hints, approval_id, asked_for)).status
+                return (
+                    await service.approve(tx, keys, app.door.framework.state.identity, hints, approval_id, asked_for)
+                ).status
         except Conflict as error:
             return error.code
 
@@ -126,12 +128,13 @@ class TestAtOnce:
         people = crowd(workspace)
         keys = await app.ledger.keyring.of(people[0].workspace_id)
         hints = app.door.framework.state.engine
+        identity = app.door.framework.state.identity
         approval = await workflows.ask(requiredApprovals=3)
 
         async def vote(actor: Actor) -> str:
             try:
                 async with app.ledger.db.write(actor) as tx:
-                    return (await service.approve(tx, keys, hints, approval["approvalId"], Approve())).status
+                    return (await service.approve(tx, keys, identity, hints, approval["approvalId"], Approve())).status
             except Conflict as error:
                 return error.code
 
@@ -195,8 +198,9 @@ async def pending(tx: ReadTx, keys: WorkspaceKeys) -> list[str]:
 
 
 async def approve(world: World, keys: WorkspaceKeys, actor: Actor, approval_id: str) -> None:
+    identity = world.app.door.framework.state.identity
     async with world.app.ledger.db.write(actor) as tx:
-        await service.approve(tx, keys, world.runs.engine, approval_id, Approve())
+        await service.approve(tx, keys, identity, world.runs.engine, approval_id, Approve())
 
 
 def crowd_of(world: World) -> Actor:

@@ -100,6 +100,7 @@ OF_ITS_OWN = {
     "approvals": {
         "asking", "binding", "dependencies", "differing", "leaving", "overdue", "policy", "rendering", "settling",
     },
+    "approvals/grants": {"deciding", "matching", "pages", "using"},
     "audit": {"denials", "reading", "rendering"},
     "workflows": {
         "checking_graph", "checking_shape", "compiling", "configs", "definition", "definition_routes", "dependencies",

@@ -45,6 +45,10 @@ PUBLIC = {
     "log.published": "shows only what a workspace publishes of its log",
     "witness.add_checkpoint": "the signature on the checkpoint is the credential",
     "witness.key": "a public key",
+    "grants.approve_page": "the link's token or the named person's access token is the credential",
+    "grants.approve": "the link's token or the named person's access token is the credential",
+    "grants.deny_page": "the link's token or the named person's access token is the credential",
+    "grants.deny": "the link's token or the named person's access token is the credential",
     "connections.callback": "the state of the authorisation is the credential",
     "connections.confirm": "the state of the authorisation is the credential",
     "uploads.put": "the signed address is the credential",
@@ -56,6 +60,7 @@ PUBLIC = {
 OTHER_VERBS = {
     "list": {
         "list_approvals",
+        "list_grants",
         "list_events",
         "list_erasures",
         "list_evidence",
