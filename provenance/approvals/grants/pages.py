@@ -10,7 +10,7 @@ from provenance.core.door import Exchange
 from provenance.core.errors import Invalid
 from provenance.core.routing import admitted_body, is_json
 
-NO_STORE = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
+NO_STORE = {"cache-control": "no-store"}
 _HEADERS = {
     **NO_STORE,
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'; form-action 'self'",

@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from sqlalchemy import Row, or_, select, update
+from sqlalchemy import Row, any_, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from provenance.approvals.grants.schemas import GrantStatus
@@ -63,8 +63,8 @@ async def in_force(tx: ReadTx, kind: str, workflow_id: uuid.UUID, step_key: str)
         grants.c.valid_from <= tx.now,
         grants.c.valid_until > tx.now,
         or_(grants.c.max_uses.is_(None), grants.c.uses < grants.c.max_uses),
-        or_(grants.c.workflow_ids == [], grants.c.workflow_ids.any(workflow_id)),
-        or_(grants.c.step_keys == [], grants.c.step_keys.any(step_key)),
+        or_(func.cardinality(grants.c.workflow_ids) == 0, literal(workflow_id) == any_(grants.c.workflow_ids)),
+        or_(func.cardinality(grants.c.step_keys) == 0, literal(step_key) == any_(grants.c.step_keys)),
     )
     return list((await tx.execute(query.order_by(grants.c.id).limit(MOST_MATCHED))).all())
 
