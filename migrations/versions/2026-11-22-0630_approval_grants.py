@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "4d8f1a6be273"
-down_revision = "a91c7e30b4d2"
+down_revision = "e91c5a7d3b20"
 branch_labels = None
 depends_on = None
 
