@@ -14,3 +14,9 @@ async def found(tx: ReadTx, datastore_id: str, *, lock: bool = False) -> Row:
     if row is None:
         raise DatastoreNotFound("This workspace has no datastore with this id.")
     return row
+
+
+async def named(tx: ReadTx, text: str, *, lock: bool = False) -> Row | None:
+    """Return the datastore of an id or, as steps may have it, of a name; None when there is none."""
+    known = decode(PREFIX, text)
+    return await (queries.by_name(tx, text, lock=lock) if known is None else queries.by_id(tx, known, lock=lock))

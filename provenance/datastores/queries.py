@@ -30,10 +30,10 @@ async def by_id(tx: ReadTx, datastore_id: uuid.UUID, *, lock: bool = False) -> R
     return None if row is None else Row._make(row)
 
 
-async def by_name(tx: ReadTx, name: str) -> Row | None:
+async def by_name(tx: ReadTx, name: str, *, lock: bool = False) -> Row | None:
     """Return the datastore of a name."""
     query = select(*_ROW).where(datastores.c.workspace_id == tx.workspace_id, datastores.c.name == name)
-    row = (await tx.execute(query)).first()
+    row = (await tx.execute(query.with_for_update() if lock else query)).first()
     return None if row is None else Row._make(row)
 
 

@@ -61,7 +61,8 @@ class Strict(Wire):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_ ./-]{0,126}[A-Za-z0-9])?$", examples=["reports"])]
+NAME_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9_ ./-]{0,126}[A-Za-z0-9])?$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN, examples=["reports"])]
 Description = Annotated[str | None, Field(max_length=2_000)]
 Environment = Annotated[str | None, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 RetentionDays = Annotated[

@@ -13,7 +13,7 @@ from provenance.core.ids import new_uuid
 from provenance.core.keyring import WorkspaceKeys
 from provenance.datastores import queries
 from provenance.datastores.errors import DatastoreInUse, DatastoreNameTaken, DatastoreNotEmpty
-from provenance.datastores.finding import found
+from provenance.datastores.finding import found, named
 from provenance.datastores.objects import service as objects
 from provenance.datastores.schemas import (
     Asked,
@@ -112,9 +112,9 @@ async def delete(tx: WriteTx, datastore_id: str, *, force: bool) -> Deleted:
 
 
 async def refer(tx: WriteTx, datastore_ids: Iterable[str], referrer: Referrer) -> None:
-    """Note which datastores something works with from now on; none when it is gone. Raises DatastoreNotFound.
+    """Note which datastores, by id or name, something works with from now on; what names none is left out.
 
     A datastore that something works with can't be deleted.
     """
-    rows = [await found(tx, each, lock=True) for each in sorted(set(datastore_ids))]
-    await queries.refer(tx, [row.id for row in rows], referrer.kind, referrer.id)
+    rows = [await named(tx, each, lock=True) for each in sorted(set(datastore_ids))]
+    await queries.refer(tx, list({row.id for row in rows if row is not None}), referrer.kind, referrer.id)

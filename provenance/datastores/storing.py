@@ -1,18 +1,21 @@
 """What the steps of runs do with datastores: small contents, whole, in the run's name (spec/automation.md, 6.1)."""
 
+import re
 from hashlib import sha256
 from typing import NamedTuple
 
 from provenance.core.actor import Actor
 from provenance.core.ids import new_uuid
-from provenance.datastores.errors import ObjectNotFound, OverLimit
-from provenance.datastores.finding import found
+from provenance.datastores import service
+from provenance.datastores.errors import DatastoreNameTaken, DatastoreNotFound, ObjectNotFound, OverLimit
+from provenance.datastores.finding import found, named
 from provenance.datastores.keys import checked_key
 from provenance.datastores.objects import queries as object_queries
 from provenance.datastores.objects import service as objects
 from provenance.datastores.objects import serving
 from provenance.datastores.objects.schemas import AREA, ByRun, ObjectRow
 from provenance.datastores.running import Running
+from provenance.datastores.schemas import NAME_PATTERN, PREFIX, DatastoreCreate
 from provenance.datastores.uploads import queries, settling
 from provenance.datastores.uploads.beginning import announced, ensure_fits
 from provenance.datastores.uploads.showing import show
@@ -34,6 +37,25 @@ class Listing(NamedTuple):
 
     rows: list[ObjectRow]
     more: bool
+
+
+async def wire_id(running: Running, actor: Actor, text: str, *, make: bool = False) -> str:
+    """Return the id of the datastore that a step names, by its id or its name.
+
+    With ``make`` a name that none bears yet becomes a datastore: a workflow brings its own along. Raises
+    DatastoreNotFound.
+    """
+    async with running.db.read(actor) as tx:
+        row = await named(tx, text)
+    if row is not None:
+        return row.wire_id
+    if not make or not re.fullmatch(NAME_PATTERN, text) or text.startswith(PREFIX + "_"):
+        raise DatastoreNotFound(f"This workspace has no datastore {text}.")
+    try:
+        async with running.db.write(actor) as tx:
+            return (await service.create(tx, DatastoreCreate(name=text), running.most)).datastore_id
+    except DatastoreNameTaken:  # another step was quicker
+        return await wire_id(running, actor, text)
 
 
 async def write(running: Running, actor: Actor, datastore_id: str, content: Content, by: ByRun) -> ObjectRow:

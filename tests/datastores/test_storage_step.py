@@ -74,6 +74,19 @@ class TestStep:
         assert (listed["key"], listed["runId"]) == ("a/may.json", run.run_id)
         assert (await here.get("a/may.json")).json() == {"n": 750}
 
+    async def test_a_datastore_by_its_name(self, world: World, here: Api) -> None:
+        run, steps = await carried(
+            world,
+            here,
+            storage("known", "write", here, key="a", value=1, datastoreId="reports"),
+            storage("new", "write", here, key="b", value=2, datastoreId="letters"),
+            storage("read", "read", here, key="b", datastoreId="letters"),
+        )
+        assert (run.status, steps["read"].output["value"]) == ("completed", 2)
+        assert await here.keys() == ["a"]
+        listed = (await here.client.get("/datastores")).json()["items"]
+        assert [(each["name"], each["objectCount"]) for each in listed] == [("letters", 1), ("reports", 1)]
+
     async def test_what_it_does_lands_in_the_trace_of_the_run(self, world: World, here: Api) -> None:
         run, _ = await carried(world, here, storage("write", "write", here, key="it", value="secret words"))
         uow = ids.decode("run", run.run_id)
@@ -88,9 +101,10 @@ class TestStep:
         [
             ({"op": "read", "key": "none"}, "object_not_found"),
             ({"op": "write", "key": "a/../b", "value": 1}, "bad_object_key"),
-            ({"op": "read", "key": "it", "datastoreId": "ds_none"}, "datastore_not_found"),
+            ({"op": "write", "key": "it", "value": 1, "datastoreId": "ds_none"}, "datastore_not_found"),
+            ({"op": "read", "key": "it", "datastoreId": "none"}, "datastore_not_found"),
         ],
-        ids=["nothing", "key", "datastore"],
+        ids=["nothing", "key", "datastore", "name"],
     )
     async def test_what_fails_says_why(self, world: World, here: Api, config: dict[str, Any], code: str) -> None:
         step = storage("it", "read", here)

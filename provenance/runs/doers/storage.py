@@ -24,7 +24,7 @@ from provenance.runs.interpreting.results import Done, Failed, Park, Result
 MOST_READ = 1024 * 1024
 """A step reads a text or a JSON of this size at most; larger ones pass by address, not through a run."""
 
-_Op = Callable[[Call, Actor], Awaitable[Any]]
+_Op = Callable[[Call, Actor, str], Awaitable[Any]]
 
 
 class Storage:
@@ -53,26 +53,28 @@ class Storage:
         op = call.config.get("op") or ("read" if "key" in call.config else "list")
         actor = Actor(Kind(SYSTEM[1]), SYSTEM[0], call.workspace_id)
         try:
-            return Done(await self._ops[op](call, actor))
+            named = str(call.config["datastoreId"])
+            datastore_id = await storing.wire_id(self._running, actor, named, make=op == "write")
+            return Done(await self._ops[op](call, actor, datastore_id))
         except Problem as error:
             return Failed("unavailable" if error.status == 503 else error.code, error.detail)
 
-    async def _read(self, call: Call, actor: Actor) -> dict[str, Any]:
-        row, body = await storing.read(self._running, actor, _datastore(call), _key(call), MOST_READ)
+    async def _read(self, call: Call, actor: Actor, datastore_id: str) -> dict[str, Any]:
+        row, body = await storing.read(self._running, actor, datastore_id, _key(call), MOST_READ)
         return {**_described(row), "value": value_of(row.content_type, body)}
 
-    async def _write(self, call: Call, actor: Actor) -> dict[str, Any]:
+    async def _write(self, call: Call, actor: Actor, datastore_id: str) -> dict[str, Any]:
         content = content_of(_key(call), call.config.get("value"), call.config.get("contentType"))
-        row = await storing.write(self._running, actor, _datastore(call), content, _by(call))
+        row = await storing.write(self._running, actor, datastore_id, content, _by(call))
         return _described(row)
 
-    async def _list(self, call: Call, actor: Actor) -> dict[str, Any]:
+    async def _list(self, call: Call, actor: Actor, datastore_id: str) -> dict[str, Any]:
         prefix = str(call.config.get("prefix") or "")
-        found = await storing.listed(self._running, actor, _datastore(call), prefix)
+        found = await storing.listed(self._running, actor, datastore_id, prefix)
         return {"items": [_described(row) for row in found.rows], "more": found.more}
 
-    async def _delete(self, call: Call, actor: Actor) -> dict[str, Any]:
-        deleted = await storing.delete(self._running, actor, _datastore(call), _key(call), _by(call))
+    async def _delete(self, call: Call, actor: Actor, datastore_id: str) -> dict[str, Any]:
+        deleted = await storing.delete(self._running, actor, datastore_id, _key(call), _by(call))
         return {"key": _key(call), "deleted": deleted}
 
 
@@ -117,10 +119,6 @@ def value_of(content_type: str, body: bytes) -> Any:
         return body.decode("utf-8")
     except UnicodeDecodeError:
         return {"base64": b64encode(body).decode()}
-
-
-def _datastore(call: Call) -> str:
-    return str(call.config["datastoreId"])
 
 
 def _key(call: Call) -> str:

@@ -5,13 +5,15 @@ from typing import Any
 
 from provenance.core.db import ReadTx, WriteTx
 from provenance.core.ids import decode, encode
+from provenance.datastores import service as datastores
+from provenance.datastores.service import Referrer
 from provenance.skills import service as skills
 from provenance.workflows import queries
 from provenance.workflows.problems import Problem
 from provenance.workflows.service import PREFIX
 
 REFERRER = "workflow"
-"""What skills call a workflow that calls them."""
+"""What skills and datastores call a workflow that calls them."""
 
 
 async def missing_references(tx: ReadTx, definition: dict[str, Any]) -> list[Problem]:
@@ -30,14 +32,17 @@ async def missing_references(tx: ReadTx, definition: dict[str, Any]) -> list[Pro
 
 
 async def pin(tx: WriteTx, row: Any, version: int, definition: dict[str, Any]) -> None:
-    """Note which versions of skills a workflow's version calls, now that it goes live."""
+    """Note which versions of skills a workflow's version calls, and its datastores, now that it goes live."""
     called = {skill_id for _, skill_id in _named(definition, "skill", "skillId")}
     await skills.pin(tx, REFERRER, encode(PREFIX, row.id), version, called)
+    stores = {each for kind in ("storage", "data") for _, each in _named(definition, kind, "datastoreId")}
+    await datastores.refer(tx, stores, Referrer(REFERRER, encode(PREFIX, row.id)))
 
 
 async def release(tx: WriteTx, row: Any) -> None:
-    """Note that no version of a workflow is live: the skills it called may be deleted."""
+    """Note that no version of a workflow is live: the skills and datastores it called may be deleted."""
     await skills.release(tx, REFERRER, encode(PREFIX, row.id))
+    await datastores.refer(tx, [], Referrer(REFERRER, encode(PREFIX, row.id)))
 
 
 def _named(definition: dict[str, Any], kind: str, member: str) -> Iterator[tuple[str, str]]:
