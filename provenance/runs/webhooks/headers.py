@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 MOST, LONGEST = 32, 512
 _NAMES = frozenset({"content-type", "user-agent", "traceparent", "idempotency-key"})
-_PREFIXES = ("x-", "webhook-", "ce-")
+_PREFIXES = ("x-", "webhook-", "svix-", "ce-")
 _CREDENTIALS = ("auth", "cookie", "hmac", "key", "pass", "secret", "signature", "token")
 _ADDRESSES = ("x-forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip")
 

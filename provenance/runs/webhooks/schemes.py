@@ -98,20 +98,28 @@ class Stripe:
 
 
 class Standard:
-    """Standard Webhooks: ``webhook-signature: v1,<base64> …`` over ``id.timestamp.body``."""
+    """Standard Webhooks: ``webhook-signature: v1,<base64> …`` over ``id.timestamp.body``.
+
+    Senders that are older than the standard's name write ``svix-`` before the same three headers.
+    """
 
     def signs(self, request: Signed, secret: bytes, *, timestamped: bool) -> bool:
         """Tell whether the request is signed with this secret, lately. The key is the base64 after ``whsec_``."""
         key = standard_key(secret)
-        delivery, at = request.text(b"webhook-id"), request.text(b"webhook-timestamp")
+        delivery, at = self._text(request, b"id"), self._text(request, b"timestamp")
         message = b".".join((delivery.encode(), at.encode(), request.body))
         expected = "v1," + base64.b64encode(hmac.digest(key or _NOBODYS, message, "sha256")).decode()
-        right = [_same(given, expected) for given in request.text(b"webhook-signature").split(" ")]
+        right = [_same(given, expected) for given in self._text(request, b"signature").split(" ")]
         return any(right) and key is not None and bool(delivery) and request.recent(at)
 
     def delivery(self, request: Signed) -> str:
         """Return ``webhook-id``."""
-        return request.text(b"webhook-id")
+        return self._text(request, b"id")
+
+    @staticmethod
+    def _text(request: Signed, name: bytes) -> str:
+        family = b"webhook-" if b"webhook-id" in request.headers else b"svix-"
+        return request.text(family + name)
 
 
 def standard_key(secret: bytes) -> bytes | None:

@@ -126,6 +126,13 @@ class TestStandard:
         asked = request(b"{}", webhook_id="msg_1", webhook_timestamp=str(AT), webhook_signature=before + self.signed())
         assert genuine(STANDARD, asked, [self.SECRET], timestamped=False)
 
+    def test_the_headers_of_older_senders(self) -> None:
+        asked = request(b"{}", svix_id="msg_1", svix_timestamp=str(AT), svix_signature=self.signed())
+        assert genuine(STANDARD, asked, [self.SECRET], timestamped=False)
+        assert STANDARD.delivery(asked) == "msg_1"
+        mixed = request(b"{}", webhook_id="msg_1", svix_timestamp=str(AT), svix_signature=self.signed())
+        assert not genuine(STANDARD, mixed, [self.SECRET], timestamped=False)
+
     @pytest.mark.parametrize(
         ("name", "at"), [("", str(AT)), ("msg_2", str(AT)), ("msg_1", str(AT - 301)), ("msg_1", "")]
     )
