@@ -7,7 +7,7 @@ from typing import Any
 from provenance.core.ids import new_uuid
 from provenance.engine.schemas import Checkpoint, OpenWait, RunKey, State, StepRow
 from provenance.runs.activity import from_text
-from provenance.runs.doers import Call, Doers
+from provenance.runs.doers import Call, Doers, Outside
 from provenance.runs.drive import Drive
 from provenance.runs.interpreting import Done, Failed, Park, Result
 from provenance.runs.outbox import Outbox
@@ -70,10 +70,8 @@ class Process:
 
     inline_only = False
 
-    def __init__(
-        self, stored: Stored, script: Script, done: list[str], ended: asyncio.Event, odds: random.Random
-    ) -> None:
-        self.doers = Doers({"data": _Scripted(script, done), "action": _Scripted(script, done)})
+    def __init__(self, stored: Stored, doers: dict[str, Outside], ended: asyncio.Event, odds: random.Random) -> None:
+        self.doers = Doers(doers)
         self._stored = stored
         self._ended = ended
         self._odds = odds
@@ -122,10 +120,17 @@ class Process:
 
 async def carry(plan: Plan, given: Any, script: Script, *, kills: int = 0, seed: int = 0) -> tuple[Stored, list[str]]:
     """Carry a run to its end through as many lost processes; return what is stored, and the keys of what was done."""
-    stored, done, ended = Stored(), list[str](), asyncio.Event()
+    done: list[str] = []
+    scripted = _Scripted(script, done)
+    return await carry_with(plan, given, {"data": scripted, "action": scripted}, kills=kills, seed=seed), done
+
+
+async def carry_with(plan: Plan, given: Any, doers: dict[str, Outside], *, kills: int = 0, seed: int = 0) -> Stored:
+    """Carry a run to its end with these kinds; return what is stored."""
+    stored, ended = Stored(), asyncio.Event()
     key = RunKey(new_uuid(), new_uuid())
     facts = Facts(key, new_uuid(), 1, "development", "manual", 0, About(plan.entry.key), given, 0, None)
-    process = Process(stored, script, done, ended, random.Random(seed))
+    process = Process(stored, doers, ended, random.Random(seed))
     process.kills = kills
     while not ended.is_set():
         process.killed.clear()
@@ -138,7 +143,7 @@ async def carry(plan: Plan, given: Any, script: Script, *, kills: int = 0, seed:
         for wait in waits:
             wait.cancel()
         assert ended.is_set() or process.killed.is_set(), "the run stands still"
-    return stored, done
+    return stored
 
 
 def newest(stored: Stored) -> dict[tuple[str, int], StepRow]:
