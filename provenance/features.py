@@ -160,6 +160,7 @@ LOOPS = (
     "provenance.notifications.tasks",
     "provenance.notifications.digest.tasks",
     "provenance.bus.deliveries.tasks",
+    "provenance.runs.message_targets.tasks",
     "provenance.upkeep",
     "provenance.runs.tasks",
     "provenance.runs.schedules.tasks",

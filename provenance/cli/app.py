@@ -35,6 +35,7 @@ COMMANDS = {
     "members": "members",
     "workspace": "workspace",
     "streams": "streams",
+    "bus": "bus",
     "secrets": "secrets",
     "connections": "connections",
     "skills": "skills",

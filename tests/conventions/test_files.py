@@ -91,6 +91,7 @@ OF_ITS_OWN = {
         "access", "envelope", "events", "filters", "lane", "publishing", "routing", "running", "signing",
         "statements", "topics",
     },
+    "runs/message_targets": {"starting"},
     "bus/deliveries": {"backoff", "contract", "looping", "settler", "settling", "upkeep", "webhook", "working"},
     "bus/inbound": {"refusals", "schemes"},
     "bus/keys": {"resolving"},
