@@ -43,6 +43,8 @@ class Sandbox:
         async with self._starting:
             server = self._servers.get(runtime)
             if server is None or not server.alive:
+                if server is not None:
+                    await server.close()
                 server = await Server.start(runtime, WARM)
                 self._servers[runtime] = server
         if not server.level.confined and not self._unconfined:

@@ -7,7 +7,6 @@ folder, limits, the user, Landlock, seccomp; the last steps can't be taken back 
 
 import contextlib
 import os
-import random
 import resource
 import shutil
 import signal
@@ -113,15 +112,15 @@ class Jail:
         self._folder = folder
         self._shown = libraries(runtime)
         self._filter = seccomp.Filter(starts_program=self._starts_program)
+        self._virtual_bytes = _virtual_bytes()
         self._uid: int | None = None
         if level.mounts:
             self._build_root()
 
     def make_ready(self) -> None:
         """Do, in a process just forked, what can be done before its call is known. Raises OSError."""
-        self._virtual_bytes = _virtual_bytes()
         if self._level.own_user:
-            self._uid = _FIRST_UID + random.SystemRandom().randrange(_UIDS)
+            self._uid = _FIRST_UID + int.from_bytes(os.urandom(4), "big") % _UIDS
         if self._level.mounts:
             kernel.own_mounts()
 
