@@ -14,6 +14,7 @@ import typer
 COMMANDS = {
     "track": "track",
     "search": "search",
+    "tail": "tail",
     "trace": "trace",
     "uow": "uow",
     "import": "imports",

@@ -8,6 +8,9 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
 
 from provenance.core.actor import Actor
 from provenance.core.errors import Problem, Unavailable
@@ -22,6 +25,8 @@ from provenance.realtime.stream import AWAY_SECONDS, Stream
 
 PATIENCE_SECONDS = 10.0
 """How long a client may be behind what happens, for want of reading, before it is told to read anew."""
+
+log: Any = structlog.get_logger("realtime")
 
 Encode = Callable[[Selected], list[Message]]
 """How frames are written on this kind of connection."""
@@ -206,7 +211,15 @@ class Line:
     def _begin_behind(self, begun: list[Subscription], after: int) -> None:
         task = asyncio.create_task(self._catch_up(begun, after))
         self._behind.add(task)
-        task.add_done_callback(self._behind.discard)
+        task.add_done_callback(self._caught_up)
+
+    def _caught_up(self, task: asyncio.Task[None]) -> None:
+        """Let a task go; one that failed ends the connection, which then says nothing wrong by saying nothing."""
+        self._behind.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("catching_up_failed", error=type(error).__name__, exc_info=error)
+            self.end(Problem("The server failed. Connect again and resume."))
 
     async def _catch_up(self, begun: list[Subscription], after: int) -> None:
         """Send what lies beyond a number, at the client's pace, until nothing does."""

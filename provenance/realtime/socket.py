@@ -25,7 +25,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 GONE_SECONDS = 1.0
 MESSAGE_BYTES = 64 * 1024
-_CLOSES = {401: 4401, 503: 1012}
+_CLOSES = {401: 4401, 500: 1011, 503: 1012}
 """Close codes by the status of what ended a connection; any other is 4400."""
 _decode = msgspec.json.Decoder(ClientMessage).decode
 

@@ -115,7 +115,9 @@ class Stream:
             head = await queries.head(tx)
             if after > head:
                 return None
-            if narrow is None:
+            if narrow is not None and narrow.impossible:
+                rows, upto = [], head
+            elif narrow is None:
                 platform_only = all(selector.platform_only for selector in selectors)
                 rows = await queries.after(tx, after, ROWS, platform_only=platform_only)
                 upto = max(rows[-1].number if rows else 0, head) if len(rows) < ROWS else rows[-1].number

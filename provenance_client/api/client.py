@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Generic, Self
 
 from provenance_client.api.answers import Json
 from provenance_client.api.approvals import Approvals
 from provenance_client.api.catalogue import Actions, Origins, ResourceTypes
+from provenance_client.api.events import Frame, follow, follow_async, listening
 from provenance_client.api.interactions import Interactions
 from provenance_client.api.operation import Resource, Tr, operation
 from provenance_client.api.reading import Activity, Analytics, Fields, Queue, Traces
@@ -81,6 +82,23 @@ class Client(Api[SyncTransport]):
         settings = resolve(api_url=api_url, api_key=api_key, origin=origin).as_person(token)
         super().__init__(SyncTransport(settings, timeout=timeout))
 
+    def events(
+        self,
+        *channels: str,
+        filters: Mapping[str, Any] | str | None = None,
+        sample: float | None = None,
+        last_seq: int | None = None,
+    ) -> Iterator[Frame]:
+        """What happens, as it happens: frames of these channels (`interactions` unless named), for ever.
+
+        `filters` narrow interactions as in `interactions.list`; `last_seq` goes on after a number. A lost
+        connection is made again (the first one must succeed) and goes on where it broke: no frame is lost and none
+        comes twice. A frame of
+        type `reset` says that the ledger is not the one the number came from. Raises NotAuthenticated when the
+        credential ended, NotAllowed, InvalidRequest.
+        """
+        return follow(self.transport, listening(channels, filters, sample, last_seq))
+
     def close(self) -> None:
         """Close the connections."""
         self.transport.close()
@@ -106,6 +124,16 @@ class AsyncClient(Api[AsyncTransport]):
     ) -> None:
         settings = resolve(api_url=api_url, api_key=api_key, origin=origin).as_person(token)
         super().__init__(AsyncTransport(settings, timeout=timeout))
+
+    def events(
+        self,
+        *channels: str,
+        filters: Mapping[str, Any] | str | None = None,
+        sample: float | None = None,
+        last_seq: int | None = None,
+    ) -> AsyncIterator[Frame]:
+        """`Client.events`, awaited: `async for frame in api.events("runs"): …`."""
+        return follow_async(self.transport, listening(channels, filters, sample, last_seq))
 
     async def close(self) -> None:
         """Close the connections."""

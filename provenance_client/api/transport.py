@@ -6,8 +6,8 @@ Both spell the call and read the answer with the same functions.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar, cast
@@ -82,6 +82,20 @@ class AsyncTransport:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _no_answer(self.settings, error) from error
         return cast(T, read_answer(response))
+
+    @asynccontextmanager
+    async def answering(self, request: Request[Any], *, silence: float | None = None) -> AsyncIterator[httpx.Response]:
+        """`SyncTransport.answering`, awaited."""
+        spelt = _spell(self.settings, request)
+        if silence is not None:
+            spelt["timeout"] = httpx.Timeout(self._http.timeout.connect, read=silence)
+        try:
+            async with self._http.stream(**spelt) as response:
+                if not response.is_success:
+                    await response.aread()
+                yield successful(response)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _no_answer(self.settings, error) from error
 
     async def close(self) -> None:
         """Close the connections."""
