@@ -145,8 +145,9 @@ class Stream:
 
     async def _run(self) -> None:
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._grew.wait(), POLL_SECONDS)
+            with contextlib.suppress(TimeoutError):  # not wait_for, which may swallow the end when a hint comes with it
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._grew.wait()
             self._grew.clear()
             try:
                 if await self._advance():
