@@ -32,7 +32,7 @@ async def listed(client: httpx.AsyncClient, query: str) -> list[int]:
         cursor = f"&cursor={answer['pagination']['nextCursor']}"
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 async def test_however_often_it_breaks_each_event_comes_once(
     app: Running, client: httpx.AsyncClient, workspace: Tenant, make_tenant: MakeTenant, seed: int
 ) -> None:
@@ -44,10 +44,10 @@ async def test_however_often_it_breaks_each_event_comes_once(
     numbers = dict.fromkeys(asked, 0)
 
     async def write(key: str) -> None:
-        headers = {"x-api-key": key, "x-uowid": UNIT}
+        headers = {"x-api-key": key}
         while not stop.is_set():
             kinds = draw.choices(["ORDER", "STOCK"], k=draw.randint(1, 40))
-            items = [order(f"{key}-{at}", resourceType=kind) for at, kind in enumerate(kinds)]
+            items = [order(f"{at}", resourceType=kind, uowId=UNIT) for at, kind in enumerate(kinds)]
             answer = await client.post("/api/interactions/batch", json={"items": items}, headers=headers)
             assert answer.status_code == 201
             await asyncio.sleep(draw.random() * 0.02)
