@@ -238,7 +238,7 @@ def _is_constant(expression: Expression, scope: Mapping[str, Any]) -> bool:
 
 
 def written(value: Any) -> str:
-    """Write a value into a text: numbers in shortest decimals, null as nothing, lists and objects as JSON."""
+    """Write a value into a text: numbers in shortest decimals, null as nothing, lists and objects as JSON by name."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -247,7 +247,10 @@ def written(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return _decimal(value)
-    return str(value) if isinstance(value, int) else msgspec.json.encode(value).decode()
+    if isinstance(value, int):
+        return str(value)
+    # The engine's objects have no order of their own.
+    return msgspec.json.encode(value, order="sorted").decode()
 
 
 def _decimal(value: float) -> str:
