@@ -190,6 +190,21 @@ class TestTour:
         assert '"interactionNumber":1,' in output
         assert output.count('"isSystem":false') == 1
 
+    async def test_every_command_of_the_first_workflow_works(self, newcomer: dict[str, str], tmp_path: Path) -> None:
+        guide = (ROOT / "docs" / "guides" / "first-workflow.md").read_text("utf-8")
+        steps, [shown] = blocks(guide, "sh"), blocks(guide, "text")
+        assert len(steps) >= 12
+        script = "\n".join(["set -euo pipefail", f"cd {tmp_path}", *steps])
+        script = script.replace("localhost:7300", f"localhost:{newcomer['PORT']}")
+        # What is meant to be refused says so; whatever else is refused ends the script.
+        curl = 'curl() { if [ "$1" = --no-fail ]; then shift; command curl -sS "$@"; '
+        curl += 'else command curl --fail-with-body -sS "$@"; fi; echo; }\n'
+        async with process("bash", "-c", curl + script, env=newcomer) as running:
+            output = (await running.communicate())[0].decode()
+        assert running.returncode == 0, output
+        for said in (shown, "version 1 is live", '"total":240', '"total":720', "version 2 is live", "invalid_input"):
+            assert said in output, output
+
     async def test_the_python_of_the_tour_works(self, newcomer: dict[str, str]) -> None:
         [program] = blocks(README, "python")
         env = {**newcomer, "PROVENANCE_API_URL": f"http://127.0.0.1:{newcomer['PORT']}/api"}
