@@ -104,7 +104,6 @@ OF_ITS_OWN = {
     "approvals/grants": {"deciding", "matching", "pages", "using"},
     "audit": {"denials", "reading", "rendering"},
     "workflows": {
-        "advising", "knowing", "skipping",
         "checking_graph", "checking_shape", "compiling", "configs", "definition", "definition_routes", "dependencies",
         "drafts", "graph", "mapping", "plan", "problems", "rendering", "running", "scoping", "steps", "timetable",
         "advising", "knowing", "skipping",
