@@ -70,6 +70,24 @@ class SelfApproval(NotAllowed):
         super().__init__(f"You started this run; somebody else has to approve its steps of {risk} risk.")
 
 
+class NoPasskey(Conflict):
+    """The person has no passkey to sign with; `POST /auth/passkeys/register/begin` begins to make one."""
+
+    code = "no_passkey"
+
+    def __init__(self) -> None:
+        super().__init__("You have no passkey to sign this with. Register one first.")
+
+
+class AssertionRefused(Invalid):
+    """The passkey's answer does not sign this approval as it stands now, on this site, by who decides."""
+
+    code = "assertion_refused"
+
+    def __init__(self) -> None:
+        super().__init__("The passkey's answer does not sign this approval as it stands. Ask for a new challenge.")
+
+
 class UnknownAssignee(Invalid):
     """An assignee is no active member of the workspace."""
 

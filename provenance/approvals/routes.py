@@ -14,6 +14,7 @@ from provenance.approvals.schemas import (
     Approved,
     ApprovedWithGrant,
     Asked,
+    Challenge,
     CommentCreate,
     CommentShown,
     Reject,
@@ -23,6 +24,7 @@ from provenance.approvals.schemas import (
 from provenance.core.actor import Actor, Role, Scope
 from provenance.core.routing import Db, Route, require
 from provenance.identity.access.dependencies import person
+from provenance.identity.passkeys.dependencies import ThisSite
 from provenance.identity.running import RunningIdentity
 from provenance.ledger.dependencies import RunningLedger
 
@@ -63,11 +65,19 @@ async def approve(
     ledger: RunningLedger,
     identity: RunningIdentity,
     engine: RunningEngine,
+    site: ThisSite,
 ) -> ApprovedWithGrant | Approved | StillPending:
     """Approve; where several have to, the answer stays pending until the last of them did."""
     keys = await ledger.keyring.of(actor.workspace_id)
     async with db.write(actor) as tx:
-        return await service.approve(tx, keys, identity, engine, approval_id, body)
+        return await service.approve(tx, keys, identity, engine, approval_id, body, site)
+
+
+@router.post("/approvals/{approval_id}/challenge", operation_id="approvals.challenge")
+async def challenge(approval_id: str, actor: Person, db: Db, site: ThisSite) -> Challenge:
+    """What a passkey needs to sign this approval as it stands; its answer goes into the body of approve."""
+    async with db.read(actor) as tx:
+        return await service.challenge(tx, site, approval_id)
 
 
 @router.post("/approvals/{approval_id}/reject", operation_id="approvals.reject")

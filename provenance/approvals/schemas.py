@@ -137,6 +137,9 @@ class Approve(Given):
     comment: Comment | None = None
     payload: Any = None
     payload_revision: int | None = Field(default=None, ge=1)
+    assertion: dict[str, Any] | None = Field(
+        default=None, description="What a passkey answered to the challenge of this approval, in WebAuthn's own JSON."
+    )
     grant: GrantWithApproval | None = Field(default=None, description="Let similar requests pass from now on.")
 
 
@@ -252,6 +255,15 @@ class Approval(Summary):
     comments: list[CommentShown]
     statement: str
     digest: str
+
+
+class Challenge(Wire):
+    """What `navigator.credentials.get()` takes; its challenge is the ``digest`` of the statement."""
+
+    approval_id: str
+    digest: str
+    payload_revision: int
+    public_key: dict[str, Any]
 
 
 class Approved(Wire):

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row
 
-from provenance.approvals import policy, queries, rendering
+from provenance.approvals import challenging, policy, queries, rendering
 from provenance.approvals.differing import differences, told
 from provenance.approvals.errors import (
     AlreadyDecided,
@@ -32,6 +32,7 @@ from provenance.approvals.schemas import (
     Approved,
     ApprovedWithGrant,
     Approver,
+    Challenge,
     CommentCreate,
     CommentShown,
     Filters,
@@ -51,6 +52,7 @@ from provenance.core.keyring import WorkspaceKeys
 from provenance.engine import service as engine_service
 from provenance.engine.service import Hints
 from provenance.identity import queries as people
+from provenance.identity.passkeys.schemas import Site
 from provenance.identity.running import Identity
 from provenance.identity.schemas import Status as Membership
 from provenance.workspace import service as workspaces
@@ -188,13 +190,26 @@ async def is_member(tx: ReadTx, user_id: str) -> bool:
 # Deciding
 
 
+async def challenge(tx: ReadTx, site: Site, approval_id: str) -> Challenge:
+    """Return what signs an approval with a passkey. Raises ApprovalNotFound, NotReviewer, AlreadyDecided, NoPasskey."""
+    row = await _found(tx, approval_id)
+    _ensure_open(tx, row)
+    return await challenging.challenge(tx, site, row)
+
+
 async def approve(
-    tx: WriteTx, keys: WorkspaceKeys, identity: Identity, hints: Hints, approval_id: str, asked: Approve
+    tx: WriteTx,
+    keys: WorkspaceKeys,
+    identity: Identity,
+    hints: Hints,
+    approval_id: str,
+    asked: Approve,
+    site: Site | None = None,
 ) -> Approved | ApprovedWithGrant | StillPending:
     """Approve, with another payload where one is given; below the number asked for others are waited for.
 
     Raises ApprovalNotFound, NotReviewer, SelfApproval, AlreadyDecided, AlreadyVoted, StalePayload, PayloadUnfit,
-    BadGrant.
+    BadGrant, AssertionRefused.
     """
     row = await _held(tx, approval_id)
     if asked.grant is not None:
@@ -206,8 +221,11 @@ async def approve(
         row = await _next_revision(tx, row, columns) if columns else row
     _ensure_fits(row, msgspec.json.decode(row.payload))
     await _ensure_first_vote(tx, row)
+    data: dict[str, Any] = {"commented": asked.comment is not None}
+    if asked.assertion is not None and site is not None:
+        data["passkey"] = await challenging.signed(tx, site, row, asked.assertion)
     statement, signed = await vote(tx, keys, row, "approved", comment=asked.comment)
-    data = {"commented": asked.comment is not None, **evidence_of(statement, signed[-1])}
+    data |= evidence_of(statement, signed[-1])
     if len(signed) < row.required:
         record(tx, ApprovalEvent.VOTED, row, {**data, "approvals": len(signed), "requiredApprovals": row.required})
         return await _still_pending(tx, row)
@@ -296,7 +314,7 @@ async def _held(tx: WriteTx, approval_id: str) -> Row[Any]:
     return row
 
 
-def _ensure_open(tx: WriteTx, row: Row[Any]) -> None:
+def _ensure_open(tx: ReadTx, row: Row[Any]) -> None:
     if not policy.may_decide(tx.actor, row.assignees):
         raise NotReviewer
     if row.status != Status.PENDING:

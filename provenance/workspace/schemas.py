@@ -77,7 +77,9 @@ class WorkspaceUpdate(Wire):
     slug: str | None = Field(default=None, description="May be sent back as it was read; never changes.")
     default_region: str = Field(min_length=1, max_length=64)
     data_retention_days: int = Field(ge=LEAST_RETENTION_DAYS, le=36_500, description="How long runs keep their data.")
-    self_approval: bool | None = Field(default=None, description="Whether who started a run may approve its steps of high risk.")
+    self_approval: bool | None = Field(
+        default=None, description="Whether who started a run may approve its steps of high risk."
+    )
     require_fresh_login_minutes: int | None = Field(
         default=None, ge=1, le=1440, description="How recent a sign-in must be for sensitive acts; null: the server's."
     )

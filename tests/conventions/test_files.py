@@ -99,7 +99,8 @@ OF_ITS_OWN = {
     "bus/schemas": {"compatibility"},
     "bus/subscriptions": {"pulling", "rendering", "sealing"},
     "approvals": {
-        "asking", "binding", "dependencies", "differing", "leaving", "overdue", "policy", "rendering", "settling",
+        "asking", "binding", "challenging", "dependencies", "differing", "leaving", "overdue", "policy", "rendering",
+        "settling",
     },
     "approvals/grants": {"deciding", "matching", "pages", "using"},
     "audit": {"denials", "reading", "rendering"},

@@ -67,6 +67,18 @@ def ask_to_use(site: Site) -> Asked:
     return Asked(msgspec.json.decode(options_to_json(options)), bytes_to_base64url(options.challenge))
 
 
+def ask_to_sign(site: Site, challenge: bytes, known: list[bytes]) -> dict[str, Any]:
+    """Return what uses one of the known credentials over a challenge that says what is signed."""
+    options = generate_authentication_options(
+        rp_id=site.rp_id,
+        challenge=challenge,
+        allow_credentials=[PublicKeyCredentialDescriptor(id=each) for each in known],
+        user_verification=UserVerificationRequirement.REQUIRED,
+    )
+    found: dict[str, Any] = msgspec.json.decode(options_to_json(options))
+    return found
+
+
 def made(credential: dict[str, Any], site: Site, challenge: str) -> Made | None:
     """Return the credential that answers a challenge; None when the answer does not fit it, or this site."""
     try:
@@ -97,6 +109,11 @@ def used(credential: dict[str, Any], site: Site, challenge: str, public_key: byt
     except _BAD:
         return None
     return found.new_sign_count
+
+
+def challenge_of(message: bytes) -> str:
+    """Return a challenge as a credential's answer names it."""
+    return bytes_to_base64url(message)
 
 
 def credential_id(credential: dict[str, Any]) -> bytes | None:

@@ -10,7 +10,7 @@ from typing import Any
 from provenance.audit import service as audit
 from provenance.core.actor import Actor
 from provenance.core.db import ReadTx, WriteTx
-from provenance.core.ids import decode, new_uuid
+from provenance.core.ids import decode, encode, new_uuid
 from provenance.identity import service as identity_service
 from provenance.identity.errors import TicketSpent
 from provenance.identity.guessing import service as guessing
@@ -126,6 +126,29 @@ async def _owner(tx: WriteTx, site: Site, challenge: str, credential: dict[str, 
     await queries.stamp_used(tx, row.id, count)
     owner: uuid.UUID = row.person_id
     return owner
+
+
+async def ask_to_sign(tx: ReadTx, site: Site, message: bytes) -> dict[str, Any] | None:
+    """Return what the actor's browser needs to sign a message with one of their passkeys; None when they have none."""
+    from provenance.identity.passkeys import ceremony
+
+    known = [row.credential_id for row in await queries.passkeys_of(tx, _person(tx))]
+    return ceremony.ask_to_sign(site, message, known) if known else None
+
+
+async def signed(tx: WriteTx, site: Site, message: bytes, credential: dict[str, Any]) -> str | None:
+    """Return the id of the actor's passkey that signed a message just now; None when none of theirs did."""
+    from provenance.identity.passkeys import ceremony
+
+    credential_id = ceremony.credential_id(credential)
+    row = None if credential_id is None else await queries.lock_by_credential(tx, credential_id)
+    if row is None or row.person_id != _person(tx):
+        return None
+    count = ceremony.used(credential, site, ceremony.challenge_of(message), row.public_key, row.sign_count)
+    if count is None:
+        return None
+    await queries.stamp_used(tx, row.id, count)
+    return encode("pky", row.id)
 
 
 async def list_passkeys(tx: ReadTx) -> Passkeys:
