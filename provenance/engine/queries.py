@@ -176,7 +176,7 @@ UPDATE runs SET {WOKEN}
     SELECT workspace_id, id FROM runs WHERE state = 'parked' AND run_after <= now()
      ORDER BY run_after LIMIT $1 FOR UPDATE SKIP LOCKED)
 """  # noqa: S608 — names of ours
-PROMOTER = "SELECT pg_try_advisory_xact_lock(7300000005)"
+PROMOTER = "SELECT pg_try_advisory_xact_lock(7300000006)"
 PROMOTE = """
 UPDATE runs SET slot = 1, status = 'running', run_after = now()
  WHERE (workspace_id, id) IN (
