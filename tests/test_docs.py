@@ -106,7 +106,7 @@ class TestCommands:
         known = commands()
         for document, line in command_lines():
             words = line.split()
-            name = " ".join(words[:2]) if " ".join(words[:2]) in known else words[0]
+            name = next((" ".join(words[:n]) for n in (3, 2) if " ".join(words[:n]) in known), words[0])
             assert name in known, f"{document}: provenance {line}"
             options = {option for each in known[name].params for option in (*each.opts, *each.secondary_opts)}
             options |= {"--help", "-h"}
