@@ -82,8 +82,8 @@ OF_ITS_OWN = {
     "skills": {"archive", "calling", "dependencies", "rendering", "unpacked", "uploading", "way_out"},
     "skills/sandbox": {"level", "pipes", "probing", "runner", "server"},
     "skills/sandbox/inside": {
-        "jail", "kernel", "landlock", "node_main", "provenance_skill", "python_main", "seccomp", "syscalls", "wasm_main",
-        "zygote",
+        "jail", "kernel", "landlock", "node_main", "provenance_skill", "python_main", "seccomp", "syscalls",
+        "wasm_main", "zygote",
     },
     "streams": {"delivering", "matching", "planning", "sealing", "shapes", "testing"},
     "streams/targets": {"building", "contract", "object_store", "otlp", "posting", "splunk_hec", "syslog", "webhook"},
