@@ -61,9 +61,11 @@ async def look(running: Running) -> None:
     for workspace_id, datastore_id in over:
         await _expire(running, workspace_id, datastore_id)
     for workspace_id in old:
-        await _end_uploads(running, workspace_id)
+        while await _end_uploads(running, workspace_id) == AT_ONCE:
+            continue
     for workspace_id in littered:
-        await _destroy(running, workspace_id)
+        while await _destroy(running, workspace_id) == AT_ONCE:
+            continue
 
 
 async def _settle(running: Running, workspace_id: uuid.UUID, datastore_id: uuid.UUID) -> None:
@@ -84,14 +86,15 @@ async def _expire(running: Running, workspace_id: uuid.UUID, datastore_id: uuid.
             deleted = await objects.expire(tx, datastore, tx.now - datastore.retention_days * queries.DAY_NS, AT_ONCE)
 
 
-async def _end_uploads(running: Running, workspace_id: uuid.UUID) -> None:
-    """Destroy what uploads left in the store besides the bytes that are shown."""
+async def _end_uploads(running: Running, workspace_id: uuid.UUID) -> int:
+    """Destroy what uploads left in the store besides the bytes that are shown; return of how many uploads."""
     async with running.db.housekeeping(workspace_id) as tx:
         rows = await upload_queries.old(tx, tx.now - SLACK_NS, AT_ONCE)
     for row in rows:
         await _end_upload(running, workspace_id, row)
     async with running.db.housekeeping(workspace_id) as tx:
         await upload_queries.forget(tx, [row.id for row in rows])
+    return len(rows)
 
 
 async def _end_upload(running: Running, workspace_id: uuid.UUID, row: UploadRow) -> None:
@@ -104,9 +107,11 @@ async def _end_upload(running: Running, workspace_id: uuid.UUID, row: UploadRow)
     await running.objects.delete(workspace_id, AREA, [each for each in found if each != kept])
 
 
-async def _destroy(running: Running, workspace_id: uuid.UUID) -> None:
+async def _destroy(running: Running, workspace_id: uuid.UUID) -> int:
+    """Destroy bytes that no object needs any more; return how many."""
     async with running.db.housekeeping(workspace_id) as tx:
         blobs = await object_queries.garbage(tx, AT_ONCE)
     await running.objects.delete(workspace_id, AREA, blobs)
     async with running.db.housekeeping(workspace_id) as tx:
         await object_queries.forget_garbage(tx, blobs)
+    return len(blobs)

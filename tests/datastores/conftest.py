@@ -77,7 +77,7 @@ async def places(
         yield found
 
 
-@pytest.fixture(params=["folder", "s3", "s3-behind-us"])
+@pytest.fixture(params=["folder", "s3"])
 def place(request: pytest.FixtureRequest, places: dict[str, Place]) -> Place:
     """Each kind of store, in turn."""
     return places[request.param]

@@ -35,7 +35,7 @@ class TestRoundTrip:
         assert got.headers["cache-control"] == "private, no-cache"
 
     async def test_an_object_is_seen_as_soon_as_its_upload_is_answered(self, api: Api) -> None:
-        for number in range(5):
+        for number in range(3):
             assert (await api.put("same", b"%d" % number)).status_code == 200
             assert (await api.get("same")).content == b"%d" % number
         found = await api.described()
@@ -46,14 +46,12 @@ class TestRoundTrip:
         got = await api.get("empty")
         assert (got.status_code, got.content) == (200, b"")
 
-    @pytest.mark.parametrize(
-        "key", ["a b", "ä/ö ü", "a//b", "a/./b", "trailing/", "%2F", "?q#f", "..a/b..", "💾", "k" * 1024], ids=range(10)
-    )
-    async def test_keys_are_no_paths(self, api: Api, key: str) -> None:
-        assert (await api.put(key, key.encode())).status_code == 200
-        assert (await api.get(key)).content == key.encode()
-        assert await api.keys() == [key]
-        assert (await api.client.delete(api.at(key))).json() == {"key": key, "deleted": True}
+    async def test_keys_are_no_paths(self, api: Api) -> None:
+        for key in ("a b", "ä/ö ü", "a//b", "a/./b", "trailing/", "%2F", "?q#f", "..a/b..", "💾", "k" * 1024):
+            assert (await api.put(key, key.encode())).status_code == 200
+            assert (await api.get(key)).content == key.encode()
+            assert await api.keys() == [key]
+            assert (await api.client.delete(api.at(key))).json() == {"key": key, "deleted": True}
 
     async def test_compressed_answers_are_left_to_others(self, api: Api) -> None:
         await api.put("long", b"a" * 100_000)

@@ -47,11 +47,9 @@ class TestCreate:
         answer = await api.client.post("/datastores", json={"name": "reports"})
         assert (answer.status_code, answer.json()["code"]) == (409, "datastore_name_taken")
 
-    @pytest.mark.parametrize(
-        "body", [{}, {"name": ""}, {"name": "a\nb"}, {"name": "a", "retentionDays": 0}, {"name": "a", "more": 1}]
-    )
-    async def test_what_is_none(self, api: Api, body: dict) -> None:
-        assert (await api.client.post("/datastores", json=body)).status_code == 400
+    async def test_what_is_none(self, api: Api) -> None:
+        for body in ({}, {"name": ""}, {"name": "a\nb"}, {"name": "a", "retentionDays": 0}, {"name": "a", "more": 1}):
+            assert (await api.client.post("/datastores", json=body)).status_code == 400
 
 
 class TestList:

@@ -23,7 +23,7 @@ from tests.runs.published import definition
 __all__ = ["world"]
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["s3-behind-us"])
 def place(request: pytest.FixtureRequest, places: dict[str, Place]) -> Place:
     return places[request.param]
 

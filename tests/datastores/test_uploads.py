@@ -28,10 +28,10 @@ def place(request: pytest.FixtureRequest, places: dict[str, Place]) -> Place:
 
 
 class TestAsked:
-    @pytest.mark.parametrize("key", ["", "/a", "a/../b", "..", "a\nb", "a\x7f", "ä" * 513])
-    async def test_bad_keys(self, api: Api, key: str) -> None:
-        answer = await api.ask(key, b"x")
-        assert (answer.status_code, answer.json()["code"]) == (400, "bad_object_key")
+    async def test_bad_keys(self, api: Api) -> None:
+        for key in ("", "/a", "a/../b", "..", "a\nb", "a\x7f", "ä" * 513):
+            answer = await api.ask(key, b"x")
+            assert (answer.status_code, answer.json()["code"]) == (400, "bad_object_key")
 
     async def test_too_big(self, api: Api) -> None:
         await api.client.patch(api.url, json={"maxObjectBytes": 10})
@@ -39,11 +39,9 @@ class TestAsked:
         assert (answer.status_code, answer.json()["code"]) == (400, "object_over_limit")
         assert (await api.put("it", b"x" * 10)).status_code == 200
 
-    @pytest.mark.parametrize(
-        "body", [{"contentType": "text"}, {"contentType": "a/b\r\nx: y"}, {"sizeBytes": -1}, {"sha256": "zz"}]
-    )
-    async def test_what_is_none(self, api: Api, body: dict) -> None:
-        assert (await api.ask("it", b"x", **body)).status_code == 400
+    async def test_what_is_none(self, api: Api) -> None:
+        for body in ({"contentType": "text"}, {"contentType": "a/b\r\nx: y"}, {"sizeBytes": -1}, {"sha256": "zz"}):
+            assert (await api.ask("it", b"x", **body)).status_code == 400
 
     async def test_only_a_new_one(self, api: Api) -> None:
         first, twin = await api.ask("it", b"x", ifNoneMatch="*"), await api.ask("it", b"y", ifNoneMatch="*")
@@ -208,12 +206,12 @@ class TestParts:
             assert (await self.part(url, b"abcd", 0, 4)).json()["complete"]
             assert (await stranger.put(url, headers={"content-range": "bytes */4"})).json()["code"] == "upload_used"
 
-    @pytest.mark.parametrize("header", ["", "bytes", "bytes 0-1", "bytes 0-1/5", "bytes 1-0/4", "bytes 0-4/4", "0-1/4"])
-    async def test_what_is_no_place(self, api: Api, header: str) -> None:
+    async def test_what_is_no_place(self, api: Api) -> None:
         url = (await api.ask("it", b"abcd")).json()["uploadUrl"]
         async with httpx.AsyncClient() as stranger:
-            answer = await stranger.put(url, content=b"ab", headers={"content-range": header})
-        assert (answer.status_code, answer.json()["code"]) == (400, "bad_content_range")
+            for header in ("", "bytes", "bytes 0-1", "bytes 0-1/5", "bytes 1-0/4", "bytes 0-4/4", "0-1/4"):
+                answer = await stranger.put(url, content=b"ab", headers={"content-range": header})
+                assert (answer.status_code, answer.json()["code"]) == (400, "bad_content_range"), header
 
 
 class TestDirect:
