@@ -87,6 +87,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/bus/subscriptions": ("provenance.bus.subscriptions.routes",),
     "/platform/queue": ("provenance.ledger.queue.routes",),
     "/events": ("provenance.realtime.routes",),
+    "/billing": ("provenance.billing.routes",),
     "/auth": (
         "provenance.identity.sessions.routes",
         "provenance.identity.invitations.routes",

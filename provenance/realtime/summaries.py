@@ -39,7 +39,7 @@ _APPROVAL = {
     "approval.rejected": "approval.rejected",
     "approval.sla_breach": "approval.sla_breach",
 }
-_OF_APPROVAL = ("runId", "stepId", "status", "risk", "expiresAt", "dueAt", "approvedCount", "requiredCount")
+_OF_APPROVAL = ("runId", "stepId", "status", "risk", "dueAt", "requiredApprovals")
 
 _BUS = {
     "bus.message_published": "bus.published",
@@ -83,7 +83,11 @@ def of_approval(event: Event) -> Summary | None:
 def of_bus(event: Event) -> Summary | None:
     """Say what became of a message."""
     told = _BUS.get(event.name)
-    return None if told is None else _summary(told, {"event": event.name, **_some(event.data, _OF_BUS)})
+    return (
+        None
+        if told is None
+        else _summary(told, {"objectId": event.row.resource_id, "event": event.name, **_some(event.data, _OF_BUS)})
+    )
 
 
 def of_server(event: Event) -> Summary | None:

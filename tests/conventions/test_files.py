@@ -143,6 +143,7 @@ OF_ITS_OWN = {
     "runs/event_triggers": {"hearing", "listening", "patterns"},
     "runs/schedules": {"slots"},
     "runs/webhooks": {"headers", "refusals", "schemes"},
+    "billing": set[str](),
     "realtime": {
         "channels", "credentials", "events", "filtering", "hub", "line", "outbox", "selecting", "sending", "serving",
         "socket", "stream", "summaries",

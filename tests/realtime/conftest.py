@@ -11,8 +11,9 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from provenance.core.ids import decode
 from tests.conftest import Running, Tenant
+from tests.identity.people import admin, make_as
 
-pytest_plugins = ["tests.identity.people"]
+__all__ = ["admin", "make_as"]
 
 SECONDS = 10
 

@@ -17,8 +17,6 @@ from tests.conftest import Running, make_tenant_of, running
 from tests.identity.people import As, MakeAs
 from tests.realtime.conftest import order
 
-pytest_plugins = ["tests.identity.people"]
-
 
 class Heard:
     """The events of one response as they come."""
