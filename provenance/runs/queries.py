@@ -67,6 +67,12 @@ async def starter(tx: ReadTx, run_id: uuid.UUID) -> str:
     return str(found.scalar_one())
 
 
+async def ended_among(tx: ReadTx, run_ids: Sequence[uuid.UUID]) -> list[Row[Any]]:
+    """Return those of these runs that have ended."""
+    mine = (runs.c.workspace_id == tx.workspace_id, runs.c.id.in_(run_ids), runs.c.ended_at.is_not(None))
+    return list((await tx.execute(select(runs).where(*mine))).all())
+
+
 async def with_start_key(tx: ReadTx, start_key: str) -> Row[Any] | None:
     """Return the run that a start of this key made."""
     query = select(runs).where(runs.c.workspace_id == tx.workspace_id, runs.c.start_key == start_key)

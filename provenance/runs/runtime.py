@@ -1,7 +1,6 @@
 """Runs in a running process: the engine, the plans, and what begins or carries them."""
 
 import asyncio
-import uuid
 from typing import Any
 
 from sqlalchemy import Row
@@ -13,7 +12,7 @@ from provenance.engine.running import CHANNEL, Engine
 from provenance.engine.schemas import RunKey
 from provenance.ledger.feed.hints import Hints
 from provenance.ledger.service import Ledger
-from provenance.runs import queries
+from provenance.runs.awaiting import Ends
 from provenance.runs.beginning import Beginner
 from provenance.runs.carrying import Carrier
 from provenance.runs.doers import Doers, Outside
@@ -24,8 +23,6 @@ from provenance.runs.entering import Entrance
 from provenance.runs.gates import Gate, Nobody
 from provenance.runs.hosting import Evaluate
 from provenance.runs.library import Library, Shelf
-
-POLL_SECONDS = 1.0
 
 
 class Runs:
@@ -47,15 +44,15 @@ class Runs:
         self.library = Library(shelf)
         self.beginner = Beginner(self.engine, Doers({}), gate or Nobody(), evaluate, slots=slots)
         self._ledger = ledger
-        self._waiting: dict[uuid.UUID, set[asyncio.Event]] = {}
+        self._ends = Ends(ledger.db)
         self._hints: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Start the lanes, and listening for runs that others ended."""
         self.engine.start()
-        self.engine.watch(self._grew)
+        self.engine.watch(self._ends.grew)
         self._hints = asyncio.create_task(
-            Hints(self._ledger.db.url, self._grew, self._unsure, CHANNEL).run(), name="runs-hints"
+            Hints(self._ledger.db.url, self._ends.grew, self._ends.unsure, CHANNEL).run(), name="runs-hints"
         )
 
     async def stop(self) -> None:
@@ -63,43 +60,13 @@ class Runs:
         if self._hints is not None:
             self._hints.cancel()
             await asyncio.gather(self._hints, return_exceptions=True)
+        await self._ends.stop()
         await self.beginner.settle_aside()
         await self.engine.stop()
 
     async def ended(self, key: RunKey, seconds: float) -> Row[Any]:
         """Return a run's row once it has ended, or as it stands after so many seconds."""
-        deadline = asyncio.get_running_loop().time() + seconds
-        ring = asyncio.Event()
-        self._waiting.setdefault(key.workspace_id, set()).add(ring)
-        try:
-            while True:
-                ring.clear()
-                async with self._ledger.db.housekeeping(key.workspace_id) as tx:
-                    row = await queries.one(tx, key.run_id)
-                assert row is not None, "the run was begun by this very request"
-                left = deadline - asyncio.get_running_loop().time()
-                if row.ended_at is not None or left <= 0:
-                    return row
-                await _until(ring, min(left, POLL_SECONDS))
-        finally:
-            self._waiting[key.workspace_id].discard(ring)
-            if not self._waiting[key.workspace_id]:
-                del self._waiting[key.workspace_id]
-
-    def _grew(self, workspace_id: uuid.UUID) -> None:
-        for ring in self._waiting.get(workspace_id, ()):
-            ring.set()
-
-    def _unsure(self) -> None:
-        for workspace_id in list(self._waiting):
-            self._grew(workspace_id)
-
-
-async def _until(ring: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(ring.wait(), seconds)
-    except TimeoutError:
-        return
+        return await self._ends.of(key, seconds)
 
 
 class Working:

@@ -113,6 +113,7 @@ OF_ITS_OWN = {
     "runs": {
         "activity",
         "asking",
+        "awaiting",
         "beginning",
         "bulk",
         "calls",

@@ -87,6 +87,21 @@ class TestCreate:
         answer = await client.post(f"/workflows/{workflow_id}/trigger", json={"input": {"n": 4}, "wait": 5})
         assert (answer.json()["status"], answer.json()["output"]) == ("completed", {"n": 5})
 
+    async def test_with_wait_it_answers_as_it_stands_when_the_time_is_over(
+        self, client: httpx.AsyncClient, publish: Publish
+    ) -> None:
+        workflow_id = await publish(definition(GATE))
+        answer = await client.post(f"/workflows/{workflow_id}/trigger", json={"wait": 1})
+        assert (answer.status_code, answer.json()["status"]) == (201, "approval")
+
+    async def test_many_wait_at_once_for_what_a_worker_carries(
+        self, client: httpx.AsyncClient, publish: Publish, worker: None
+    ) -> None:
+        pause = {"key": "rest", "kind": "wait", "config": {"seconds": 0.05}}
+        body = {"workflowId": await publish(definition(pause)), "wait": 20}
+        answers = await asyncio.gather(*[client.post("/runs", json=body) for _ in range(20)])
+        assert {answer.json()["status"] for answer in answers} == {"completed"}
+
     async def test_a_draft_and_an_unknown_workflow_are_not_found(self, client: httpx.AsyncClient) -> None:
         draft = (await client.post("/workflows", json={"name": "A", "definition": PLUS})).json()["workflowId"]
         for workflow_id in (draft, "wf_01HX0000000000000000000000", "nonsense"):
