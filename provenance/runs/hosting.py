@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from provenance.core.db import problem_of
+from provenance.core.errors import Invalid
 from provenance.engine import service as engine_service
 from provenance.engine.running import Engine
 from provenance.engine.schemas import Checkpoint
@@ -22,6 +23,9 @@ from provenance.runs.interpreting import Failed, Result
 from provenance.runs.outbox import Outbox
 
 log: Any = structlog.get_logger("runs")
+
+_REFUSED = ("22", "23")
+"""SQLSTATE classes of values that don't fit."""
 
 Evaluate = Callable[[Expression, dict[str, Any]], Awaitable[Any]]
 
@@ -87,7 +91,7 @@ class Hosting:
         try:
             applied = await self._commit_asking(drive, checkpoint, out)
         except Exception as error:
-            applied = problem_of(error) or error
+            applied = problem_of(error) or _refusal_of(error) or error
         checkpoint.settle(applied)
 
     async def _commit_asking(self, drive: Drive, checkpoint: Checkpoint, out: Outbox) -> bool:
@@ -110,3 +114,12 @@ class Hosting:
         workspace_id: uuid.UUID = drive.facts.key.workspace_id
         async with self.engine.ledger.db.housekeeping(workspace_id) as tx:
             record(tx, telling.late(drive.facts, activity, code).fact)
+
+
+def _refusal_of(error: Exception) -> Invalid | None:
+    """Name what the database will never store, however often it is tried: the run is to fail."""
+    state = getattr(getattr(error, "orig", error), "sqlstate", None) or ""
+    if not state.startswith(_REFUSED):
+        return None
+    log.error("question_refused", error=type(error).__name__, state=state)
+    return Invalid("The database can't store a value of this run.", code="unstorable")

@@ -32,6 +32,7 @@ class Workflows:
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.client = client
+        self.published: dict[str, str] = {}
 
     async def publish(self, document: dict[str, Any], name: str = "Payments") -> str:
         made = await self.client.post("/workflows", json={"name": name, "definition": document})
@@ -49,9 +50,10 @@ class Workflows:
 
     async def ask(self, *, given: Any = None, by: httpx.AsyncClient | None = None, **config: Any) -> dict[str, Any]:
         """Return the approval that a new run waits for at a gate of this configuration, as it is read."""
-        name = f"Payments {id(config)} {len(str(config))}"
-        run_id = await self.start(await self.publish(definition(gate(**config)), name), given, by)
-        return await self.waiting(run_id)
+        name = str(config)
+        if name not in self.published:
+            self.published[name] = await self.publish(definition(gate(**config)), f"Asks {len(self.published)}")
+        return await self.waiting(await self.start(self.published[name], given, by))
 
     async def waiting(self, run_id: str) -> dict[str, Any]:
         """Return what a run asks, once it asks."""

@@ -81,7 +81,7 @@ def crowd(workspace: Tenant) -> list[Actor]:
 
 
 class TestTheMachine:
-    @settings(max_examples=25, deadline=None, suppress_health_check=UNCHECKED)
+    @settings(max_examples=15, deadline=None, suppress_health_check=UNCHECKED)
     @given(acts=ACTS, required=st.integers(1, 3))
     async def test_every_act_ends_as_the_rules_say(
         self, app: Running, workspace: Tenant, workflows: Workflows, acts: list[Any], required: int
@@ -142,7 +142,7 @@ class TestAtOnce:
         assert sorted(found) == ["already_decided", "approved", "pending", "pending"]
 
     async def test_decisions_and_the_cancelling_of_the_run(self, app: Running, workflows: Workflows, admin: As) -> None:
-        for _ in range(8):
+        for _ in range(4):
             approval = await workflows.ask()
             path = f"/runs/{approval['runId']}/cancel"
             decided, cancelled = await asyncio.gather(
@@ -168,9 +168,9 @@ class TestWhileRunsPark:
         actor = crowd_of(world)
         async with world.working(gate=People(world.app.ledger), slots=6):
             async with asyncio.timeout(60):
-                started = [await world.start(workflow_id, list(range(12))) for _ in range(16)]
+                started = [await world.start(workflow_id, list(range(12))) for _ in range(10)]
                 decided = 0
-                while decided < 16 * 13:
+                while decided < 10 * 13:
                     decided += await decide_some(world, actor, chance)
                 for run_id in started:
                     run = await world.until(run_id)
