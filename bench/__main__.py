@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import access, log, reading, runs, starting, writing
+from bench import access, log, reading, runs, skills, starting, writing
 from bench.report import Report
 from bench.stack import Stack, installation
 from bench.writing import Options
@@ -20,7 +20,7 @@ _ON_A_STACK: dict[str, Callable[[Stack, Report, Options], None]] = {
     "log": log.log,
     "runs": runs.runs,
 }
-SCENARIOS = (*_ON_A_STACK, "start", "auth")
+SCENARIOS = (*_ON_A_STACK, "start", "auth", "skills")
 QUICK = {"seconds": 2.5, "repeats": 3, "snapshot_seconds": 10.0}
 FULL = {"seconds": 10.0, "repeats": 5, "snapshot_seconds": 300.0}
 
@@ -48,6 +48,8 @@ def main() -> None:
         starting.start(report)
     if "auth" in scenarios:
         access.auth(report)
+    if "skills" in scenarios:
+        skills.skills(report)
     report.finish(arguments.json)
 
 

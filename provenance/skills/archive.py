@@ -6,7 +6,9 @@ says. Nothing is ever unpacked that was not checked.
 """
 
 import stat
+import struct
 import zipfile
+import zlib
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -24,6 +26,19 @@ MOST_BYTES: Final = 256 * 1024 * 1024
 _MOST_PARTS = 24
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _PIECE = 256 * 1024
+_DAMAGE = (
+    zipfile.BadZipFile,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
+"""What the library raises for a zip that is none, or was damaged, depending on where."""
 
 
 class Manifest(msgspec.Struct, frozen=True, rename="camel"):
@@ -47,12 +62,8 @@ def read_manifest(content: bytes) -> tuple[Manifest, dict[str, Any]]:
             _check_handler(manifest, names)
             _check_bytes(archive)
             return manifest, whole
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
+    except _DAMAGE as error:
         raise BadPackage(f"The package is no zip that can be read: {error}.") from None
-    except Exception as error:
-        if type(error).__module__ == "zlib":
-            raise BadPackage("The package is no zip that can be read: its content is damaged.") from None
-        raise
 
 
 def unpack(content: bytes, folder: Path) -> None:

@@ -69,6 +69,11 @@ class Server:
             raise RuntimeUnavailable(f"The runtime {runtime.value} does not start here.") from None
 
     @property
+    def process_id(self) -> int:
+        """The fork server's process; those of its calls are its children."""
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         """Whether it still takes calls."""
         return self._control.fileno() >= 0
