@@ -1,10 +1,16 @@
 """Dead letters, delivering again, figures."""
 
+import uuid
+
 import httpx
 import pytest
 
-from tests.bus.conftest import acked, hook, interactions, publish, pulled, settled, subscribe
+from provenance.bus.deliveries import queries
+from provenance.bus.deliveries.schemas import DEAD, Result, Try
+from provenance.bus.deliveries.settling import settle
+from tests.bus.conftest import acked, hook, interactions, publish, pulled, settled, subscribe, working
 from tests.bus.target import Target
+from tests.conftest import Running
 
 
 @pytest.mark.usefixtures("worker")
@@ -40,6 +46,34 @@ class TestDeadLetters:
         assert (await client.get("/bus/dead-letters")).json()["items"] == []
         [entry] = await interactions(client, "BUS", "DEAD_LETTERED")
         assert entry["interaction"]["kept"] is False
+
+
+class TestKilled:
+    async def test_what_a_killed_worker_had_goes_again_with_the_same_id(
+        self, client: httpx.AsyncClient, target: Target, app: Running
+    ) -> None:
+        """The lease of whoever is gone runs out; what it says late changes nothing any more."""
+        made = await hook(client, target)
+        messages = [await publish(client, topic="k", payload=place, topicKey="k") for place in range(3)]
+        async with app.ledger.db.housekeeping() as tx:
+            due = await queries.lock_due(tx, "webhook", 10)
+            wanted = [(each.workspace_id, each.subscription_id, 5, tx.now + 10**12) for each in due]
+            held = await queries.claim(tx, wanted, lease=uuid.uuid4(), behind=7, counted=False)
+        assert [each.seq for each in held] == sorted(each.seq for each in held)
+        assert len(held) == 3, "the oldest of a lane, and those right behind it"
+        async with app.ledger.db.housekeeping() as tx:
+            assert await queries.lock_due(tx, "webhook", 10) == []
+            await tx.driver_sql(
+                "UPDATE bus_deliveries SET due_at = 0 WHERE subscription_id = $1", (made["subscriptionId"],)
+            )
+        async with working(app):
+            for each in messages:
+                await settled(client, each, "delivered")
+        assert target.payloads() == [0, 1, 2]
+        assert [each.headers["webhook-id"] for each in target.came] == [each["msgId"] for each in messages]
+        late = [Result(each, DEAD, 0, 1, Try(0, False, "late", 0)) for each in held]
+        async with app.ledger.db.housekeeping(held[0].workspace_id) as tx:
+            assert await settle(tx, late) == []
 
 
 class TestReplay:

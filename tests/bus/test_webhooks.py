@@ -95,6 +95,8 @@ class TestWhatIsTriedAgain:
         [entry] = await interactions(client, "BUS", "DEAD_LETTERED")
         assert entry["interaction"]["subscriptionId"] == subscription["subscriptionId"]
         assert str(status) in entry["interaction"]["said"]
+        [first] = await interactions(client, "BUS", "MESSAGE_PUBLISHED")
+        assert entry["uowId"] == first["uowId"]
 
     async def test_after_the_last_attempt_it_is_a_dead_letter_on_its_topic(
         self, client: httpx.AsyncClient, target: Target

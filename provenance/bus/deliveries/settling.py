@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from provenance.audit import service as audit
+from provenance.audit.service import words_of
 from provenance.bus.deliveries import queries
 from provenance.bus.deliveries.backoff import CIRCUIT_FAILURES, closed_for
 from provenance.bus.deliveries.schemas import DEAD, DELIVERED, DROPPED, OPEN, Result, TargetRow
@@ -21,6 +22,7 @@ from provenance.bus.subscriptions.schemas import DeadLetter
 from provenance.core.db import WriteTx
 from provenance.core.errors import Problem
 from provenance.core.ids import encode, new_uuid
+from provenance.ledger.service import Fact, record
 
 
 async def settle(tx: WriteTx, results: Sequence[Result]) -> list[Result]:
@@ -103,8 +105,19 @@ async def _give_up(tx: WriteTx, result: Result, rules: DeadLetter) -> None:
         "said": None if result.tried is None else result.tried.said,
         "kept": result.state == DEAD,
     }
-    wire_id = encode(PREFIX, result.claimed.message_id)
-    audit.record(tx, BusEvent.DEAD_LETTERED, wire_id, data, risk=audit.Risk.MEDIUM, outcome="failure")
+    subject, verb = words_of(BusEvent.DEAD_LETTERED)
+    fact = Fact(
+        resource_type=subject,
+        action=verb,
+        resource_id=encode(PREFIX, result.claimed.message_id),
+        data=data,
+        uow_id=None if row is None else str(row.uow_id),  # part of the message's trace
+        parent_span_id=None if row is None else str(row.id),
+        risk=audit.Risk.MEDIUM,
+        outcome="failure",
+        domain="bus",
+    )
+    record(tx, fact)
     if row is not None and rules.topic is not None and row.topic != rules.topic:
         await _publish_dead(tx, row, rules.topic, result)
 

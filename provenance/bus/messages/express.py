@@ -10,7 +10,7 @@ from provenance.bus.access import PUBLISH
 from provenance.bus.errors import TooManyHops
 from provenance.bus.lane import Job
 from provenance.bus.messages import reading
-from provenance.bus.messages.service import published
+from provenance.bus.messages.service import answered
 from provenance.bus.routing import Routed
 from provenance.bus.running import Bus
 from provenance.core.actor import Actor, Role, Scope
@@ -49,7 +49,7 @@ def _submit(bus: Bus, actor: Actor, exchange: Exchange, settle: Settle) -> bool:
         if isinstance(outcome, BaseException):
             settle(outcome)
         else:
-            settle(Answer(201, published(outcome[0]).model_dump_json().encode()))
+            settle(Answer(201, answered(outcome[0])))
 
     try:
         sent = reading.read_one(exchange)

@@ -100,13 +100,21 @@ async def _count_hops(bus: Bus, actor: Actor, sent: Sequence[Sent], publications
 
 def published(routed: Routed) -> Published:
     """Return the answer to a publishing."""
-    row = routed.row
-    return Published(
-        msg_id=encode(PREFIX, row.id),
-        topic=row.topic,
-        published_at=iso_millis(row.published_at),
-        matched_subscriptions=row.matched,
-    )
+    return Published.model_validate(_published(routed.row))
+
+
+def answered(routed: Routed) -> bytes:
+    """Return the answer to a publishing as JSON."""
+    return msgspec.json.encode(_published(routed.row))
+
+
+def _published(row: Row) -> dict[str, object]:
+    return {
+        "msgId": encode(PREFIX, row.id),
+        "topic": row.topic,
+        "publishedAt": iso_millis(row.published_at),
+        "matchedSubscriptions": row.matched,
+    }
 
 
 class _Position(msgspec.Struct):
