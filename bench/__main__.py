@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import access, log, reading, runs, skills, starting, writing
+from bench import access, bus, log, reading, runs, skills, starting, writing
 from bench.report import Report
 from bench.stack import Stack, installation
 from bench.writing import Options
@@ -19,6 +19,7 @@ _ON_A_STACK: dict[str, Callable[[Stack, Report, Options], None]] = {
     "reads": reading.reads,
     "log": log.log,
     "runs": runs.runs,
+    "bus": bus.bus,
 }
 SCENARIOS = (*_ON_A_STACK, "start", "auth", "skills")
 QUICK = {"seconds": 2.5, "repeats": 3, "snapshot_seconds": 10.0}
