@@ -95,10 +95,8 @@ OF_ITS_OWN = {
     "skills/builtin/template/tests": {"test_main"},
     "skills/sandbox": {"level", "pipes", "probing", "runner", "server", "testing"},
     "skills/sandbox/inside": {
-        "jail", "kernel", "landlock", "node_main", "provenance_skill", "python_main", "seccomp", "syscalls",
-        "wasm_main", "zygote",
-        "jail", "kernel", "landlock", "node_main", "package_tests", "provenance_skill", "python_main", "seccomp", "syscalls", "wasm_main",
-        "zygote",
+        "jail", "kernel", "landlock", "node_main", "package_tests", "provenance_skill", "python_main",
+        "seccomp", "syscalls", "wasm_main", "zygote",
     },
     "streams": {"delivering", "matching", "planning", "sealing", "shapes", "testing"},
     "streams/targets": {"building", "contract", "object_store", "otlp", "posting", "splunk_hec", "syslog", "webhook"},
