@@ -16,7 +16,7 @@ from provenance.ledger.service import Ledger
 
 LOOK_SECONDS = 1.0
 AWAY_SECONDS = 2.0
-TICK_SECONDS = 0.005
+TICK_SECONDS = 0.01
 """Least time between two looks, whatever happens: what comes within it is taken together."""
 
 log: Any = structlog.get_logger("bus.deliveries")

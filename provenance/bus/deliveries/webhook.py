@@ -4,6 +4,8 @@ import asyncio
 import time
 import uuid
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from provenance.bus.deliveries.contract import Failed, Refused, Task
 from provenance.bus.envelope import envelope_json
 from provenance.bus.messages.cloudevents import binary_event, structured_event
@@ -36,6 +38,7 @@ class Webhooks:
         self._egress = egress
         self._kept: dict[tuple[uuid.UUID, str, str], tuple[float, list[str]]] = {}
         self._asking = asyncio.Lock()
+        self._signers: dict[uuid.UUID, Ed25519PrivateKey] = {}
 
     async def __call__(self, task: Task) -> str:
         """Post a message and return what the target said. Raises Failed and Refused."""
@@ -45,9 +48,16 @@ class Webhooks:
         signing = sealed.valid(now_ns()) if named is None else await self._secret(task, named)
         own, body = _request(target["format"], task.message)
         message_id, timestamp = encode(PREFIX, task.message.id), str(int(time.time()))
-        signed = delivery_headers(signing, task.keys.signer(SIGNER), message_id, timestamp, body, task.attempt)
+        signed = delivery_headers(signing, self._signer(task), message_id, timestamp, body, task.attempt)
         headers = {**own, **_trace(task.message), **sealed.headers, **signed}
         return await self._post(str(target["url"]), headers, body, task.rules.timeout_seconds)
+
+    def _signer(self, task: Task) -> Ed25519PrivateKey:
+        """Return the workspace's key, made once: that costs as much as a signature."""
+        found = self._signers.get(task.workspace_id)
+        if found is None:
+            found = self._signers[task.workspace_id] = task.keys.signer(SIGNER)
+        return found
 
     async def _post(self, url: str, headers: dict[str, str], body: bytes, seconds: float) -> str:
         try:
