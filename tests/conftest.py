@@ -17,7 +17,7 @@ from provenance.core.actor import Scope
 from provenance.core.db import asyncpg_dsn
 from provenance.core.door import Door
 from provenance.core.express import ExpressProtocol
-from provenance.core.ids import random_letters
+from provenance.core.ids import new_uuid_text, random_letters
 from provenance.core.settings import Settings
 from provenance.identity import service as identity
 from provenance.identity.schemas import ApiKey
@@ -27,11 +27,20 @@ from provenance.migrate import upgrade
 from provenance.postgres import EmbeddedPostgres
 from provenance.realtime.serving import Serving
 from provenance.workspace import service as workspaces
+from tests import watching
 
 # A run that was started in the background of a script ignores Ctrl-C, and what it starts would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ALL_SCOPES = tuple(scope.value for scope in Scope)
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def records_left() -> AsyncIterator[None]:
+    """Hold every write of a module's tests against the records it must leave."""
+    since = new_uuid_text()
+    yield
+    assert not await watching.astray(since)
 
 
 @pytest.fixture(scope="session")
@@ -93,6 +102,7 @@ class Running:
 async def running(settings: Settings) -> AsyncIterator[Running]:
     """Run a server in this process, on a real socket, for as long as the block lasts."""
     door = create_app(settings)
+    watching.watch(door)
     config = uvicorn.Config(
         door,
         port=0,
