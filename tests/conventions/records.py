@@ -1,5 +1,137 @@
-"""What each successful write leaves in the ledger, and what a refused one may."""
+"""What each write over HTTP leaves in the ledger: one line for an operation, the record it must leave exactly.
 
-LEFT: dict[str, tuple[tuple[str, ...], ...]] = {}
-REFUSALS: dict[str, tuple[str, ...]] = {}
-AFTERWARDS: frozenset[str] = frozenset()
+`tests.watching` holds every write of the whole suite against this table, and `test_records` the table against the
+routes. An operation has several lines where what it changes differs from call to call.
+"""
+
+Record = tuple[str, ...]
+"""The events of one request, sorted."""
+
+LEFT: dict[str, tuple[Record, ...]] = {
+    "actions.create": (("action.created",),),
+    "actions.delete": (("action.deleted",),),
+    "actions.update": (("action.updated",),),
+    "api_keys.create": (("apikey.created",),),
+    "api_keys.revoke": (("apikey.revoked",),),
+    "audit.export": (("audit.exported",),),
+    "audit_digest.update": (("audit_digest.updated",),),
+    "auth.accept_invite": (("auth.login", "member.joined"),),
+    "auth.login": (("auth.login",),),
+    "auth.logout": (("auth.logout",),),
+    "connections.confirm": (("connection.authorized",),),
+    "connections.create": (("connection.created",),),
+    "connections.delete": (("connection.deleted",),),
+    "connections.test": (
+        ("connection.tested",),
+        ("connection.tested", "secret.accessed"),
+        ("connection.error", "connection.tested"),
+    ),
+    "connections.update": (("connection.updated",),),
+    "device.token": (("auth.login",),),
+    "environments.update": (("environment.updated",),),
+    "erasures.create": (("ledger.erasure_requested",),),
+    "evidence.create": (("evidence.created",),),
+    "legal_holds.create": (("ledger.hold_set",),),
+    "legal_holds.delete": (("ledger.hold_lifted",),),
+    "log.change": (("ledger.log_published",),),
+    "members.erase": (("member.erased",), ("member.erased", "member.erased")),
+    "members.invite": (("member.invited",),),
+    "members.remove": (("member.removed",),),
+    "members.update": (("member.role_changed",),),
+    "notifications.update": (("notifications.updated",),),
+    "oidc.finish": (("auth.login",),),
+    "origins.create": (("origin.created",),),
+    "origins.delete": (("origin.deleted",),),
+    "origins.update": (("origin.updated",),),
+    "passkeys.authenticate_finish": (("auth.login",),),
+    "passkeys.register_finish": (("auth.passkey_changed",),),
+    "passkeys.remove": (("auth.passkey_changed",),),
+    "passwords.change": (("auth.password_reset",), ("auth.logout", "auth.password_reset")),
+    "passwords.forgot": (("auth.password_reset",),),
+    "passwords.reset": (("auth.password_reset",), ("auth.logout", "auth.password_reset")),
+    "queue.rotate": (("queue.rotated",),),
+    "resource_types.create": (("resource_type.created",),),
+    "resource_types.delete": (("resource_type.deleted",),),
+    "resource_types.update": (("resource_type.updated",),),
+    "retention_policies.replace": (("ledger.retention_changed",),),
+    "runs.cancel": (("run.cancelled",), ("approval.cancelled", "run.cancelled")),
+    "runs.create": (("run.started",), ("approval.requested", "run.started")),
+    "runs.replay": (("run.replayed", "run.started"),),
+    "runs.trigger": (("run.started",),),
+    "secrets.create": (("secret.created",),),
+    "secrets.delete": (("secret.deleted",),),
+    "secrets.reveal": (("secret.revealed",),),
+    "secrets.rotate": (("secret.rotated",),),
+    "secrets.update": (("secret.updated",),),
+    "streams.create": (("audit_stream.created",),),
+    "streams.delete": (("audit_stream.deleted",),),
+    "streams.replay": (("audit_stream.replayed",),),
+    "streams.test": (("audit_stream.tested",),),
+    "streams.update": (("audit_stream.updated",),),
+    "totp.confirm": (("auth.mfa_changed",),),
+    "totp.disable": (("auth.mfa_changed",),),
+    "totp.enrol": (("auth.mfa_changed",),),
+    "totp.renew": (("auth.mfa_changed",),),
+    "webhook_secret.rotate": (("workflow.secret_rotated",),),
+    "webhooks.receive": (("run.started",),),
+    "workflows.create": (("workflow.created",),),
+    "workflows.delete": (("workflow.deleted",),),
+    "workflows.promote": (("workflow.promoted", "workflow.published"),),
+    "workflows.publish": (("workflow.published",),),
+    "workflows.publish_again": (("workflow.published",),),
+    "workflows.save_draft": (("workflow.draft_saved",),),
+    "workflows.unpublish": (("workflow.unpublished",),),
+    "workflows.update": (("workflow.updated",),),
+    "workspace.switch": (("workspace.switched",),),
+    "workspace.update": (("workspace.updated",),),
+    "workspaces.create": (("workspace.created",),),
+}
+
+UNCHANGED: dict[str, str] = {
+    "api_keys.revoke": "it was revoked before",
+    "auth.logout": "the session had ended before",
+    "connections.update": "what was sent is what it is",
+    "environments.update": "what was sent is what they are",
+    "erasures.create": "it was asked for before, or is a trial run",
+    "evidence.create": "the same pack exists",
+    "members.erase": "the person was erased before",
+    "members.update": "what was sent is what they are",
+    "passwords.forgot": "nobody has the address, which the answer must not tell",
+    "secrets.update": "what was sent is what it is",
+    "streams.update": "what was sent is what it is",
+    "webhooks.receive": "the delivery started its run before",
+    "workflows.save_draft": "what was sent is what it is",
+    "workflows.update": "what was sent is what it is",
+    "workspace.update": "what was sent is what it is",
+}
+"""Operations that may succeed without a record because nothing changed, and when."""
+
+NO_WRITE: dict[str, str] = {
+    "activity.query": "reads",
+    "activity.search": "reads",
+    "analytics.query": "reads",
+    "audit.verify_range": "reads",
+    "auth.refresh": "a session goes on; its beginning and its end are recorded",
+    "connections.authorize": "nothing changes before the provider answers, which is recorded",
+    "device.approve": "recorded as a sign-in when the device takes its token",
+    "device.deny": "nothing was, and nothing comes of it",
+    "device.start": "a device waits; nobody is signed in yet",
+    "expressions.evaluate": "reads",
+    "interactions.create": "the interaction is the record",
+    "interactions.create_batch": "the interactions are the record",
+    "oidc.start": "a browser is sent away; nobody is signed in yet",
+    "passkeys.authenticate_begin": "a challenge is made; nobody is signed in yet",
+    "passkeys.register_begin": "a challenge is made",
+    "queue.push": "the interaction is the record",
+    "witness.add_checkpoint": "another log's head; nothing of a workspace changes",
+}
+"""Operations that are no reads by their method and yet leave no record of their own, and why."""
+
+REFUSALS: dict[str, Record] = {
+    "auth.login": ("auth.login_failed",),
+    "device.token": ("auth.login_failed",),
+    "oidc.finish": ("auth.login_failed",),
+    "passkeys.authenticate_finish": ("auth.login_failed",),
+    "webhooks.receive": ("webhook.signature_invalid",),
+}
+"""What a refused request may leave besides ``authz.denied``."""
