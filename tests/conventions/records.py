@@ -33,8 +33,9 @@ LEFT: dict[str, tuple[Record, ...]] = {
     "evidence.create": (("evidence.created",),),
     "legal_holds.create": (("ledger.hold_set",),),
     "legal_holds.delete": (("ledger.hold_lifted",),),
+    "log.rotate_key": (("ledger.key_rotated",),),
     "log.change": (("ledger.log_published",),),
-    "members.erase": (("member.erased",), ("member.erased", "member.erased")),
+    "members.erase": (("member.erased",),),
     "members.invite": (("member.invited",),),
     "members.remove": (("member.removed",),),
     "members.update": (("member.role_changed",),),
@@ -55,7 +56,11 @@ LEFT: dict[str, tuple[Record, ...]] = {
     "resource_types.update": (("resource_type.updated",),),
     "retention_policies.replace": (("ledger.retention_changed",),),
     "runs.cancel": (("run.cancelled",), ("approval.cancelled", "run.cancelled")),
-    "runs.create": (("run.started",), ("approval.requested", "run.started")),
+    "runs.create": (
+        ("run.started",),
+        ("approval.requested", "run.started"),
+        ("approval.auto_approved", "run.started"),
+    ),
     "runs.replay": (("run.replayed", "run.started"),),
     "runs.trigger": (("run.started",),),
     "secrets.create": (("secret.created",),),
@@ -85,7 +90,43 @@ LEFT: dict[str, tuple[Record, ...]] = {
     "workspace.switch": (("workspace.switched",),),
     "workspace.update": (("workspace.updated",),),
     "workspaces.create": (("workspace.created",),),
+    "approvals.approve": (
+        ("approval.approved",),
+        ("approval.voted",),
+        ("approval.approved", "approval.payload_edited"),
+    ),
+    "approvals.comment": (("approval.commented",),),
+    "approvals.reject": (("approval.rejected",),),
+    "approvals.update": (
+        ("approval.payload_edited",),
+        ("approval.updated",),
+        ("approval.payload_edited", "approval.updated"),
+    ),
+    "datastores.create": (("datastore.created",),),
+    "datastores.delete": (("datastore.deleted",),),
+    "datastores.update": (("datastore.updated",),),
+    "messages.publish": (("bus.message_published",),),
+    "messages.publish_batch": (("bus.message_published",),),
+    "objects.delete": (("object.deleted",), ("object.deleted", "object.written")),
+    "runs.delete": (("run.deleted",),),
+    "skills.create": (("skill.created",),),
+    "skills.delete": (("skill.deleted",),),
+    "skills.run": (("skill.executed",), ("secret.accessed", "skill.executed")),
+    "skills.update": (("skill.updated",),),
+    "skills.upload": (("skill.package_uploaded",),),
+    "skills.upload_url": (("skill.updated",),),
+    "subscriptions.create": (("bus.subscription_created",),),
+    "subscriptions.create_with_id": (("bus.subscription_created",),),
+    "subscriptions.delete": (("bus.subscription_deleted",),),
+    "subscriptions.pull": (("bus.dead_lettered",),),
+    "subscriptions.replace": (("bus.subscription_updated",),),
+    "subscriptions.rotate_secret": (("bus.subscription_updated",),),
+    "uploads.begin": (("object.written",),),
+    "uploads.put": (("object.written",),),
 }
+
+MANY = ("members.erase", "messages.publish_batch")
+"""Operations that leave their record once for each workspace or item that they are about."""
 
 UNCHANGED: dict[str, str] = {
     "api_keys.revoke": "it was revoked before",
@@ -103,6 +144,11 @@ UNCHANGED: dict[str, str] = {
     "workflows.save_draft": "what was sent is what it is",
     "workflows.update": "what was sent is what it is",
     "workspace.update": "what was sent is what it is",
+    "approvals.update": "what was sent is what it is",
+    "datastores.update": "what was sent is what it is",
+    "subscriptions.pull": "messages are lent; only one that was lent too often ends as a dead letter",
+    "uploads.begin": "nothing is written before the bytes come",
+    "uploads.put": "a part came; the last one writes the object",
 }
 """Operations that may succeed without a record because nothing changed, and when."""
 
@@ -117,6 +163,7 @@ NO_WRITE: dict[str, str] = {
     "device.deny": "nothing was, and nothing comes of it",
     "device.start": "a device waits; nobody is signed in yet",
     "expressions.evaluate": "reads",
+    "interactions.delete": "is always refused",
     "interactions.create": "the interaction is the record",
     "interactions.create_batch": "the interactions are the record",
     "oidc.start": "a browser is sent away; nobody is signed in yet",
@@ -124,14 +171,20 @@ NO_WRITE: dict[str, str] = {
     "passkeys.register_begin": "a challenge is made",
     "queue.push": "the interaction is the record",
     "witness.add_checkpoint": "another log's head; nothing of a workspace changes",
+    "subscriptions.acknowledge": "a delivery is over; the message is on record",
 }
 """Operations that are no reads by their method and yet leave no record of their own, and why."""
 
 REFUSALS: dict[str, Record] = {
+    "auth.accept_invite": ("auth.login_failed",),
     "auth.login": ("auth.login_failed",),
+    "auth.refresh": ("auth.logout",),
     "device.token": ("auth.login_failed",),
     "oidc.finish": ("auth.login_failed",),
     "passkeys.authenticate_finish": ("auth.login_failed",),
+    "uploads.begin": ("object.written",),
     "webhooks.receive": ("webhook.signature_invalid",),
 }
-"""What a refused request may leave besides ``authz.denied``."""
+"""What a refused request may leave besides ``authz.denied``: a failed sign-in, a session that ends because its token
+came twice, a bad signature, an object that was found while it was looked for.
+"""

@@ -11,12 +11,13 @@ import httpx
 import pytest
 
 from provenance.core import ids
+from provenance.core.actor import Role
 from provenance.core.db import asyncpg_dsn
 from provenance.ledger.log import tasks
 from provenance.ledger.log.errors import LogNotHalted
 from provenance.ledger.log.heads import Heads
 from provenance.ledger.log.integrating import Integrator
-from provenance.ledger.log.reopening import reopen, rotate_key
+from provenance.ledger.log.reopening import reopen
 from provenance.proof.checkpoints import Checkpoint, open_checkpoint
 from provenance.proof.frontier import Frontier
 from provenance.proof.json_proof import verify_json_proof
@@ -26,6 +27,7 @@ from provenance.proof.notes import Note, VerifierKey, verify
 from provenance.proof.proof_file import ProofFile
 from provenance.proof.tiles import Bundle, Tile, completed, unpack_entries
 from tests.conftest import MakeTenant, Running, Tenant
+from tests.identity.people import as_person
 
 ROW = {"resourceType": "DOOR", "action": "OPEN", "origin": "TEST", "resourceId": "door-1", "interaction": {"by": "key"}}
 
@@ -380,9 +382,9 @@ class TestReopening:
         await post(client, 10)
         await integrator.integrate([workspace_id])
         old = VerifierKey.parse((await client.get("/api/log/key")).text.strip())
-        generation = await app.ledger.keyring.rotate(workspace_id)
-        async with app.ledger.db.housekeeping(workspace_id) as tx:
-            await rotate_key(tx, await app.ledger.keyring.within(tx), generation)
+        async with await as_person(app, workspace, Role.ADMIN) as admin:
+            answer = await admin.post("/api/log/rotate-key")
+            assert (answer.status_code, len(answer.json()["keys"])) == (200, 2), answer.text
         await post(client, 10, first=10)
         await integrator.integrate([workspace_id])
         known = (await client.get("/api/log/keys")).json()["keys"]

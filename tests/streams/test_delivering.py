@@ -289,5 +289,7 @@ class TestKilled:
                     await asyncio.sleep(0.02)
             second.send_signal(signal.SIGTERM)
             assert await second.wait() == 0
-        assert hec.seqs == seqs
-        assert [len(batch) for batch in hec.batches] == [500, 500, 200]
+        # On a slow machine the second worker may not hear of the acknowledgement either, and sends once more.
+        assert list(dict.fromkeys(hec.seqs)) == seqs
+        *whole, last = [len(batch) for batch in hec.batches]
+        assert (set(whole), last) == ({500}, 200)
