@@ -123,9 +123,26 @@ LEFT: dict[str, tuple[Record, ...]] = {
     "subscriptions.rotate_secret": (("bus.subscription_updated",),),
     "uploads.begin": (("object.written",),),
     "uploads.put": (("object.written",),),
+    "billing.portal": (("billing.portal_opened",),),
+    "dead_letters.redrive": (("bus.redriven",),),
+    "grants.approve": (("grant.approved",),),
+    "grants.create": (("grant.requested",),),
+    "grants.deny": (("grant.denied",),),
+    "grants.revoke": (("grant.revoked",),),
+    "inbound.take": (("bus.message_published",),),
+    "keys.create": (("bus.key_created",),),
+    "keys.revoke": (("bus.key_revoked",),),
+    "keys.revoke_named": (("bus.key_revoked",),),
+    "runs.bulk": (("run.cancelled",), ("run.replayed", "run.started")),
+    "schemas.create": (("bus.schema_changed",),),
+    "schemas.delete": (("bus.schema_changed",),),
+    "schemas.delete_named": (("bus.schema_changed",),),
+    "schemas.update": (("bus.schema_changed",),),
+    "schemas.update_named": (("bus.schema_changed",),),
+    "subscriptions.replay": (("bus.replayed",),),
 }
 
-MANY = ("members.erase", "messages.publish_batch")
+MANY = ("members.erase", "messages.publish_batch", "runs.bulk")
 """Operations that leave their record once for each workspace or item that they are about."""
 
 UNCHANGED: dict[str, str] = {
@@ -172,6 +189,7 @@ NO_WRITE: dict[str, str] = {
     "queue.push": "the interaction is the record",
     "witness.add_checkpoint": "another log's head; nothing of a workspace changes",
     "subscriptions.acknowledge": "a delivery is over; the message is on record",
+    "approvals.challenge": "a challenge is made; the decision is recorded",
 }
 """Operations that are no reads by their method and yet leave no record of their own, and why."""
 
