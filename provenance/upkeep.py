@@ -1,11 +1,11 @@
 """What the worker throws away when its time is over: what is kept to tell repeats, buckets that are full again."""
 
 import asyncio
-import contextlib
 from typing import Any
 
 import structlog
 
+from provenance.core.clock import until
 from provenance.core.idempotency import forget_old
 from provenance.core.limits import forget_full
 from provenance.ledger.service import Ledger
@@ -27,5 +27,4 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
             await forget_full(ledger.db)
         except Exception as error:
             log.warning("upkeep_failed", error=type(error).__name__)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)
+        await until(stop, PAUSE_SECONDS)

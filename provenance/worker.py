@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from provenance.core.clock import until
 from provenance.core.errors import Unavailable
 from provenance.core.keyring import MASTER_KEY_FILE, Keyring, KeyringError, load_master_key
 from provenance.core.settings import Settings
@@ -85,6 +86,5 @@ async def _keyring(settings: Settings, ledger: Ledger, stop: asyncio.Event) -> K
             if not (settings.data_dir / MASTER_KEY_FILE).exists():
                 raise
             return Keyring(await load_master_key(settings.data_dir, ledger.db), ledger.db)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), AWAY_SECONDS)
+        await until(stop, AWAY_SECONDS)
     return None

@@ -1,13 +1,13 @@
 """What happens later: overdue decisions are looked for, and who left is taken off what they were asked."""
 
 import asyncio
-import contextlib
 from typing import Any
 
 import structlog
 
 from provenance.approvals import leaving, overdue, queries
 from provenance.approvals.grants import service as grants
+from provenance.core.clock import until
 from provenance.core.db import WriteTx
 from provenance.core.errors import Unavailable
 from provenance.engine.running import CHANNEL
@@ -43,8 +43,7 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     try:
         while not stop.is_set():
             if await _look_safely(ledger, hints) < AT_ONCE:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+                await until(stop, LOOK_SECONDS)
     finally:
         await hints.stop()
 

@@ -193,7 +193,8 @@ class PublishLane:
     async def _disconnect(self) -> None:
         if self._connection is not None:
             with contextlib.suppress(*AWAY):
-                await asyncio.wait_for(self._connection.close(), 1)
+                async with asyncio.timeout(1):
+                    await self._connection.close()
             self._connection = None
 
 

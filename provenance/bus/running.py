@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -99,12 +99,6 @@ class Bus:
             self.ledger.wakeups.grew(workspace_id)
         for workspace_id in {each.row.workspace_id for each in routed if each.deliveries}:
             self.grew(workspace_id)
-
-
-async def until(ring: asyncio.Event, seconds: float) -> None:
-    """Return when an event is set, or after so many seconds."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(ring.wait(), seconds)
 
 
 async def bus_of(request: Request) -> Bus:

@@ -1,5 +1,7 @@
 """Time, read in one place: nanoseconds since the epoch inside, ISO 8601 UTC outside."""
 
+import asyncio
+import contextlib
 import re
 import time
 from datetime import UTC, datetime
@@ -79,3 +81,13 @@ def nanos(moment: datetime) -> int:
         raise ValueError("a moment needs its zone")
     elapsed = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (elapsed.days * 86_400 + elapsed.seconds) * NANOS + elapsed.microseconds * 1000
+
+
+async def until(event: asyncio.Event, seconds: float) -> None:
+    """Return when an event is set, or after so many seconds.
+
+    Never by ``asyncio.wait_for``: in Python 3.11 it swallows a cancellation that comes together with the event.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(max(0.0, seconds)):
+            await event.wait()

@@ -288,7 +288,7 @@ class Keyring:
         Values are opened in the middle of things that can't wait for the event loop. This happens once in a process
         after a rotation, takes some milliseconds, and is given up after two seconds.
         """
-        reading = asyncio.wait_for(self._fetch(workspace_id), REREAD_SECONDS)
+        reading = self._fetch(workspace_id)
         with ThreadPoolExecutor(1) as thread:
             try:
                 return thread.submit(asyncio.run, reading).result()
@@ -297,13 +297,14 @@ class Keyring:
                 return {}
 
     async def _fetch(self, workspace_id: uuid.UUID) -> dict[int, bytes]:
-        connection = await asyncpg.connect(asyncpg_dsn(self._db.url), server_settings=SESSION_SETTINGS)
-        try:
-            rows = await connection.fetch(
-                "SELECT generation, wrapped FROM data_keys WHERE workspace_id = $1", workspace_id
-            )
-        finally:
-            await connection.close()
+        async with asyncio.timeout(REREAD_SECONDS):
+            connection = await asyncpg.connect(asyncpg_dsn(self._db.url), server_settings=SESSION_SETTINGS)
+            try:
+                rows = await connection.fetch(
+                    "SELECT generation, wrapped FROM data_keys WHERE workspace_id = $1", workspace_id
+                )
+            finally:
+                await connection.close()
         return {row["generation"]: self._unwrapped(workspace_id, row["generation"], row["wrapped"]) for row in rows}
 
     def _unwrapped(self, workspace_id: uuid.UUID, generation: int, wrapped: bytes) -> bytes:

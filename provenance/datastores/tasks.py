@@ -1,7 +1,6 @@
 """What the clock does with datastores: uploads that arrived, retention, bytes that nobody needs any more."""
 
 import asyncio
-import contextlib
 import time
 import uuid
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import structlog
 
 from provenance.core.actor import Actor, Kind
-from provenance.core.clock import NANOS
+from provenance.core.clock import NANOS, until
 from provenance.core.errors import Unavailable
 from provenance.core.objects import Objects
 from provenance.datastores import queries
@@ -45,8 +44,7 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
             log.warning("datastores_wait", code=error.code)
         except Exception as error:
             log.error("datastores_not_looked_after", error=type(error).__name__)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+        await until(stop, LOOK_SECONDS)
 
 
 async def look(running: Running) -> None:

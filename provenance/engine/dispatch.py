@@ -135,7 +135,8 @@ class _Line:
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(*AWAY):
-                await asyncio.wait_for(connection.close(), 1)
+                async with asyncio.timeout(1):
+                    await connection.close()
 
 
 def _count(tag: str) -> int:

@@ -40,7 +40,8 @@ class Evaluator:
         try:
             if process is None or process.returncode is not None:
                 process = await _begin()
-            answer = await asyncio.wait_for(_ask(process, asked), WALL_SECONDS)
+            async with asyncio.timeout(WALL_SECONDS):
+                answer = await _ask(process, asked)
             whole = True
         except (TimeoutError, OSError, asyncio.IncompleteReadError):
             raise ExpressionError(_ENDED) from None

@@ -1,12 +1,12 @@
 """What happens when a notifiable event is recorded: it is noted with its channels, and told when it is due."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
 
+from provenance.core.clock import until
 from provenance.core.db import WriteTx
 from provenance.core.egress import Egress
 from provenance.core.errors import Unavailable
@@ -42,8 +42,7 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     try:
         while not stop.is_set():
             seconds = await _look(notifier)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), seconds)
+            await until(stop, seconds)
     finally:
         await notifier.stop()
         await egress.close()

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Row
 
+from provenance.core.clock import until
 from provenance.core.db import Database
 from provenance.engine.schemas import RunKey
 from provenance.runs import queries
@@ -51,7 +52,8 @@ class Ends:
             waiting.reader = asyncio.create_task(self._read(key.workspace_id, waiting), name="runs-ends")
         with contextlib.suppress(TimeoutError):
             try:
-                return await asyncio.wait_for(end, seconds)
+                async with asyncio.timeout(seconds):
+                    return await end
             finally:
                 waiting.leave(key.run_id, end)
         async with self._db.housekeeping(key.workspace_id) as tx:
@@ -91,6 +93,5 @@ class Ends:
                     if not end.done():
                         end.set_result(row)
             if waiting.ends:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(waiting.ring.wait(), POLL_SECONDS)
+                await until(waiting.ring, POLL_SECONDS)
         del self._waiting[workspace_id]

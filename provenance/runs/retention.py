@@ -1,7 +1,6 @@
 """Runs whose time is over: their data goes after the workspace's `dataRetentionDays`, what they recorded stays."""
 
 import asyncio
-import contextlib
 import uuid
 from typing import Any
 
@@ -9,7 +8,7 @@ import structlog
 
 from provenance.audit.schemas import Risk
 from provenance.audit.service import record
-from provenance.core.clock import NANOS
+from provenance.core.clock import NANOS, until
 from provenance.core.db import Database
 from provenance.runs import queries, service
 from provenance.runs.events import RunEvent, wire_id
@@ -29,8 +28,7 @@ async def keep_forgetting(db: Database, stop: asyncio.Event) -> None:
             await forget_old(db)
         except Exception as error:
             log.warning("retention_failed", error=type(error).__name__)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)
+        await until(stop, PAUSE_SECONDS)
 
 
 async def forget_old(db: Database) -> int:

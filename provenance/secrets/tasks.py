@@ -1,13 +1,13 @@
 """What the clock does with secrets: rotations that are due, graces that are over, deleted ones to be destroyed."""
 
 import asyncio
-import contextlib
 import uuid
 from typing import Any
 
 import structlog
 
 from provenance.core.actor import Actor, Kind
+from provenance.core.clock import until
 from provenance.core.errors import Unavailable
 from provenance.ledger.service import Ledger
 from provenance.secrets import queries, rotating
@@ -28,8 +28,7 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
             log.warning("database_away")
         except Exception as error:
             log.error("secrets_not_looked_after", error=type(error).__name__)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+        await until(stop, LOOK_SECONDS)
 
 
 async def look(ledger: Ledger) -> None:

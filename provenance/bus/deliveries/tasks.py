@@ -1,7 +1,6 @@
 """What the worker does for the bus: it posts to webhooks, and throws away what ran out."""
 
 import asyncio
-import contextlib
 from typing import Any
 
 import structlog
@@ -9,6 +8,7 @@ import structlog
 from provenance.bus.deliveries.looping import deliver
 from provenance.bus.deliveries.upkeep import forget_old
 from provenance.bus.deliveries.webhook import Webhooks
+from provenance.core.clock import until
 from provenance.core.egress import Egress
 from provenance.ledger.service import Ledger
 
@@ -36,5 +36,4 @@ async def _throw_away(ledger: Ledger, stop: asyncio.Event) -> None:
                 pass
         except Exception as error:
             log.warning("upkeep_failed", error=type(error).__name__)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)
+        await until(stop, PAUSE_SECONDS)

@@ -14,14 +14,14 @@ from provenance.bus.errors import TopicNotAllowed
 from provenance.bus.messages import queries as messages
 from provenance.bus.messages.schemas import Envelope
 from provenance.bus.messages.schemas import Row as Message
-from provenance.bus.running import Bus, until
+from provenance.bus.running import Bus
 from provenance.bus.subscriptions import service
 from provenance.bus.subscriptions.errors import NoQueue
 from provenance.bus.subscriptions.schemas import Ack, Acked, Leased, Pull, Pulled
 from provenance.bus.subscriptions.schemas import Row as Stored
 from provenance.bus.topics import within
 from provenance.core.actor import Actor
-from provenance.core.clock import NANOS, iso_millis
+from provenance.core.clock import NANOS, iso_millis, until
 from provenance.core.db import WriteTx
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import asyncpg
 import structlog
 
+from provenance.core.clock import until
 from provenance.core.db import AWAY, SESSION_SETTINGS, asyncpg_dsn
 
 CHANNEL = "provenance_auth"
@@ -63,8 +64,7 @@ class Epoch:
                 asked = time.monotonic()
                 self.number = await connection.fetchval("SELECT epoch FROM auth_epoch", timeout=FRESH_SECONDS)
                 self.asked = asked
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._ring.wait(), POLL_SECONDS)
+                await until(self._ring, POLL_SECONDS)
         finally:
             with contextlib.suppress(*AWAY):
                 await connection.close(timeout=1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from provenance.core.clock import now_ns
+from provenance.core.clock import now_ns, until
 from provenance.core.db import AWAY
 from provenance.core.errors import Unavailable
 from provenance.ledger.completeness import queries
@@ -105,5 +105,4 @@ class _Loop:
             self._dirty.update(found)
 
     async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), max(0.001, seconds))
+        await until(self._stop, max(0.001, seconds))

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from provenance.core.clock import NANOS, now_ns
+from provenance.core.clock import NANOS, now_ns, until
 from provenance.core.db import AWAY, SESSION_SETTINGS, asyncpg_dsn
 from provenance.core.errors import Unavailable
 from provenance.ledger.erasure import queries, working
@@ -37,7 +37,7 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
             log.warning("erasure_waits", error=str(error), retry_seconds=AWAY_SECONDS)
         except Exception:
             log.exception("erasure_failed")
-        await _pause(stop, AWAY_SECONDS)
+        await until(stop, AWAY_SECONDS)
 
 
 async def _lead(ledger: Ledger, stop: asyncio.Event) -> None:
@@ -51,7 +51,7 @@ async def _lead(ledger: Ledger, stop: asyncio.Event) -> None:
         round_ = _Rounds(ledger, stop)
         while not stop.is_set() and not leader.is_closed():
             await round_.work()
-            await _pause(stop, POLL_SECONDS)
+            await until(stop, POLL_SECONDS)
     finally:
         with contextlib.suppress(*AWAY):
             await leader.close(timeout=1)
@@ -99,8 +99,3 @@ async def retain_all(ledger: Ledger) -> None:
 async def _unfinished(ledger: Ledger) -> list[tuple[uuid.UUID, uuid.UUID, str]]:
     async with ledger.db.housekeeping() as tx:
         return await queries.unfinished(tx)
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)

@@ -1,13 +1,13 @@
 """The worker's share: re-read every ledger at a set pace, one pass after another."""
 
 import asyncio
-import contextlib
 import time
 import uuid
 from typing import Any
 
 import structlog
 
+from provenance.core.clock import until
 from provenance.core.errors import Unavailable
 from provenance.ledger.log.heads import Heads
 from provenance.ledger.self_audit import queries
@@ -31,12 +31,12 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             await _round(ledger, stop)
-            await _pause(stop, settings.self_audit_pause_minutes * 60)
+            await until(stop, settings.self_audit_pause_minutes * 60)
         except Unavailable:
-            await _pause(stop, AWAY_SECONDS)
+            await until(stop, AWAY_SECONDS)
         except Exception:
             log.exception("self_audit_failed")
-            await _pause(stop, AWAY_SECONDS)
+            await until(stop, AWAY_SECONDS)
 
 
 async def _round(ledger: Ledger, stop: asyncio.Event) -> None:
@@ -61,9 +61,4 @@ async def _whole(ledger: Ledger, heads: Heads, workspace_id: uuid.UUID, stop: as
         for found in findings:
             log.error("ledger_incident", workspace=str(workspace_id), kind=found.kind.value, found=found.sentence)
         pace = rows / ledger.settings.self_audit_rows_per_second
-        await _pause(stop, pace - (time.monotonic() - started))
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), max(0.0, seconds))
+        await until(stop, pace - (time.monotonic() - started))

@@ -1,12 +1,12 @@
 """What the worker does with witnesses: rounds for the logs whose heads a witness has not cosigned yet."""
 
 import asyncio
-import contextlib
 import uuid
 from typing import Any
 
 import structlog
 
+from provenance.core.clock import until
 from provenance.core.egress import Egress
 from provenance.core.errors import Unavailable
 from provenance.ledger.service import Ledger
@@ -33,12 +33,12 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
                     await cosigning.verifier_key(ledger)
                     named = True
                 more = await _look(ledger, rounds)
-                await _pause(stop, 0 if more else LOOK_SECONDS)
+                await until(stop, 0 if more else LOOK_SECONDS)
             except Unavailable:
-                await _pause(stop, AWAY_SECONDS)
+                await until(stop, AWAY_SECONDS)
             except Exception:
                 log.exception("witnessing_failed")
-                await _pause(stop, AWAY_SECONDS)
+                await until(stop, AWAY_SECONDS)
     finally:
         await egress.close()
 
@@ -60,8 +60,3 @@ async def _look(ledger: Ledger, rounds: Rounds) -> bool:
         if isinstance(each, BaseException):
             raise each
     return len(found) == LOGS_AT_ONCE
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)

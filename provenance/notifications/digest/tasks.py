@@ -1,11 +1,11 @@
 """What the worker does for the digests: every few seconds it sends those that are due."""
 
 import asyncio
-import contextlib
 from typing import Any
 
 import structlog
 
+from provenance.core.clock import until
 from provenance.core.errors import Unavailable
 from provenance.ledger.service import Ledger
 from provenance.notifications.digest.sending import AT_ONCE, LEASE_SECONDS, Digests
@@ -28,5 +28,4 @@ async def run(ledger: Ledger, stop: asyncio.Event, *, lease_seconds: float = LEA
             log.warning("database_away")
         except Exception as error:
             log.error("digests_failed", error=type(error).__name__)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), seconds)
+        await until(stop, seconds)

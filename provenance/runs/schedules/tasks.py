@@ -1,11 +1,11 @@
 """What the worker does for schedules: it fires them when their time has come."""
 
 import asyncio
-import contextlib
 from typing import Any
 
 import structlog
 
+from provenance.core.clock import until
 from provenance.core.errors import Unavailable
 from provenance.engine.running import Engine
 from provenance.ledger.service import Ledger
@@ -28,8 +28,7 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     try:
         while not stop.is_set():
             seconds = await _look(ledger, tools)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), seconds)
+            await until(stop, seconds)
     finally:
         await engine.stop()
 
