@@ -133,8 +133,8 @@ def create_app(settings: Settings) -> Door:
     app.router.route_class = Route
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     app.state.routers = [operations.router, *feature_routers()]
-    for router in app.state.routers:
-        app.include_router(router)
+    for router in app.state.routers:  # flat: included routers are asked twice, which costs half a millisecond a request
+        app.router.routes.extend(router.routes)
     install_error_rendering(app)
     door = Door(
         app,

@@ -17,11 +17,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.params import Depends as DependsMarker
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from provenance.core.actor import Actor, Role, Scope
 from provenance.core.cursors import MAX_LENGTH, MAX_LIMIT
 from provenance.core.db import ON_WRITE, Database
-from provenance.core.door import Access, Exchange, admit
+from provenance.core.door import Access, AsgiScope, Exchange, admit
 from provenance.core.errors import Detail, Invalid, MethodNotAllowed, NotFound, Problem
 from provenance.core.idempotency import claim_of
 from provenance.core.incoming import ORIGIN, USER_AGENT_KEPT, Origin
@@ -91,6 +92,16 @@ def access_of(dependant: Dependant) -> Access | None:
 
 class Route(APIRoute):
     """A route that admits the caller, then the body, then runs."""
+
+    def __init__(self, path: str, *arguments: Any, **options: Any) -> None:
+        self._stem = path.partition("{")[0]
+        super().__init__(path, *arguments, **options)
+
+    def matches(self, scope: AsgiScope) -> tuple[Match, AsgiScope]:
+        """Tell whether a request is this route's: most are not, and that shows before the path's pattern is tried."""
+        if not scope["path"].startswith(self._stem):
+            return Match.NONE, {}
+        return super().matches(scope)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the framework's handler."""

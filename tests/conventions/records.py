@@ -198,11 +198,13 @@ REFUSALS: dict[str, Record] = {
     "auth.login": ("auth.login_failed",),
     "auth.refresh": ("auth.logout",),
     "device.token": ("auth.login_failed",),
+    "inbound.take": ("bus.loop_blocked",),
+    "messages.publish": ("bus.loop_blocked",),
     "oidc.finish": ("auth.login_failed",),
     "passkeys.authenticate_finish": ("auth.login_failed",),
     "uploads.begin": ("object.written",),
     "webhooks.receive": ("webhook.signature_invalid",),
 }
 """What a refused request may leave besides ``authz.denied``: a failed sign-in, a session that ends because its token
-came twice, a bad signature, an object that was found while it was looked for.
+came twice, a bad signature, a message that went round in circles, an object that was found while it was looked for.
 """

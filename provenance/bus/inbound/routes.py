@@ -10,7 +10,10 @@ from provenance.core.routing import Incoming, Route
 
 router = APIRouter(route_class=Route, tags=["bus"])
 
-BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}}
+SIGNED: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}},
+    "security": [{"signature": []}],
+}
 
 
 async def inbox_of(request: Request) -> Inbox:
@@ -19,7 +22,7 @@ async def inbox_of(request: Request) -> Inbox:
     return found
 
 
-@router.post("/bus/inbound/{subscription_id}", operation_id="inbound.take", status_code=201, openapi_extra=BODY)
+@router.post("/bus/inbound/{subscription_id}", operation_id="inbound.take", status_code=201, openapi_extra=SIGNED)
 async def take(subscription_id: str, exchange: Incoming, inbox: Annotated[Inbox, Depends(inbox_of)]) -> Arrived:
     """Publish what an outside system posts, if it is signed; a repeat is answered with its first message."""
     return await inbox.take(exchange, subscription_id)

@@ -22,6 +22,12 @@ _PARTLY: dict[int | str, dict[str, Any]] = {
     304: {"description": "The ETag that If-None-Match names is still the object's."},
     416: {"description": "The range begins behind the end of the object."},
 }
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    403: {
+        "description": "The address has run out, or was changed.",
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+}
 _FOUND: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The bytes of the object, with its content type; or an address for them.",
@@ -95,7 +101,7 @@ async def delete(datastore_id: str, key: str, actor: Writer, running: RunningDat
     "/downloads/{datastore_id}/{key:path}",
     operation_id="downloads.fetch",
     response_class=Response,
-    responses=_WHOLE | _PARTLY,
+    responses=_WHOLE | _PARTLY | _REFUSED,
 )
 async def fetch(
     datastore_id: str, key: str, address: Annotated[Signed, Depends(signed)], running: RunningDatastores, asked: Wanted
