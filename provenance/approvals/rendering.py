@@ -16,7 +16,7 @@ from provenance.approvals.schemas import (
     CommentShown,
     Decision,
     Escalation,
-    Evidence,
+    EvidenceItem,
     OnBreach,
     Risk,
     Status,
@@ -128,7 +128,7 @@ def comment(row: Row[Any]) -> CommentShown:
     )
 
 
-def _fact(found: dict[str, Any]) -> Evidence:
+def _fact(found: dict[str, Any]) -> EvidenceItem:
     label = found.get("label")
     shown = label if isinstance(label, str) else msgspec.json.encode(label).decode()
-    return Evidence(label=shown, value=found.get("value"), tone=found.get("tone"))
+    return EvidenceItem(label=shown, value=found.get("value"), tone=found.get("tone"))

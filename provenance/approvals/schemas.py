@@ -10,8 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from provenance.approvals.grants.schemas import GrantMade, GrantWithApproval
 from provenance.audit.schemas import Risk
-from provenance.core.cursors import DEFAULT_LIMIT
-from provenance.core.routing import Cursor, Limit
+from provenance.core.cursors import DEFAULT_LIMIT, MAX_LENGTH, MAX_LIMIT
 from provenance.workspace.schemas import Approver
 
 __all__ = ["Approver", "Risk"]
@@ -114,8 +113,8 @@ class Filters(BaseModel):
 class Asked(Filters):
     """The query of a page of approvals."""
 
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor = None
+    limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Items a page, 50 by default.")
+    cursor: str | None = Field(None, max_length=MAX_LENGTH, description="nextCursor of the page before.")
 
     @property
     def filters(self) -> Filters:
@@ -178,7 +177,7 @@ class Decision(Wire):
     signature: str
 
 
-class Evidence(Wire):
+class EvidenceItem(Wire):
     """A fact shown beside the payload."""
 
     label: str
@@ -250,7 +249,7 @@ class Approval(Summary):
     payload_schema: Any
     original_payload: Any
     payload_diff: list[Change]
-    evidence: list[Evidence]
+    evidence: list[EvidenceItem]
     decisions: list[Decision]
     comments: list[CommentShown]
     statement: str

@@ -1,6 +1,6 @@
 """What can go wrong with datastores and their objects."""
 
-from provenance.core.errors import Conflict, Invalid, NotAllowed, NotFound, Problem
+from provenance.core.errors import Conflict, Invalid, NotAllowed, NotFound
 
 
 class DatastoreNotFound(NotFound):
@@ -57,12 +57,13 @@ class OverLimit(Invalid):
     code = "object_over_limit"
 
 
-class RangeOutside(Problem):
-    """The range of bytes that was asked for begins behind the end of the object."""
+class RangeOutside(Invalid):
+    """The range of bytes that was asked for begins behind the end of the object.
 
-    status = 416
+    Not 416: the contract has no such status (spec/automation.md, C11).
+    """
+
     code = "range_not_satisfiable"
-    title = "Range not satisfiable"
 
 
 class UploadNotFound(NotFound):

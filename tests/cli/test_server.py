@@ -163,6 +163,8 @@ class TestDoctor:
                 "master key",
                 "database",
                 "migrations",
+                "sandbox",
+                "runtimes",
             ],
             "ok",
         )

@@ -62,7 +62,7 @@ LEFT: dict[str, tuple[Record, ...]] = {
         ("approval.auto_approved", "run.started"),
     ),
     "runs.replay": (("run.replayed", "run.started"),),
-    "runs.trigger": (("run.started",),),
+    "runs.trigger": (("run.started",), ("approval.requested", "run.started")),
     "secrets.create": (("secret.created",),),
     "secrets.delete": (("secret.deleted",),),
     "secrets.reveal": (("secret.revealed",),),
@@ -111,7 +111,11 @@ LEFT: dict[str, tuple[Record, ...]] = {
     "runs.delete": (("run.deleted",),),
     "skills.create": (("skill.created",),),
     "skills.delete": (("skill.deleted",),),
-    "skills.run": (("skill.executed",), ("secret.accessed", "skill.executed")),
+    "skills.run": (
+        ("skill.executed",),
+        ("secret.accessed", "skill.executed"),
+        ("connection.accessed", "skill.executed"),
+    ),
     "skills.update": (("skill.updated",),),
     "skills.upload": (("skill.package_uploaded",),),
     "skills.upload_url": (("skill.updated",),),
@@ -129,11 +133,11 @@ LEFT: dict[str, tuple[Record, ...]] = {
     "grants.create": (("grant.requested",),),
     "grants.deny": (("grant.denied",),),
     "grants.revoke": (("grant.revoked",),),
-    "inbound.take": (("bus.message_published",),),
+    "inbound.take": (("bus.message_published",), ("bus.message_published", "secret.accessed")),
     "keys.create": (("bus.key_created",),),
     "keys.revoke": (("bus.key_revoked",),),
     "keys.revoke_named": (("bus.key_revoked",),),
-    "runs.bulk": (("run.cancelled",), ("run.replayed", "run.started")),
+    "runs.bulk": (("run.cancelled",), ("approval.cancelled", "run.cancelled"), ("run.replayed", "run.started")),
     "schemas.create": (("bus.schema_changed",),),
     "schemas.delete": (("bus.schema_changed",),),
     "schemas.delete_named": (("bus.schema_changed",),),
@@ -166,6 +170,10 @@ UNCHANGED: dict[str, str] = {
     "subscriptions.pull": "messages are lent; only one that was lent too often ends as a dead letter",
     "uploads.begin": "nothing is written before the bytes come",
     "uploads.put": "a part came; the last one writes the object",
+    "inbound.take": "the delivery was published before",
+    "runs.bulk": "no run matches",
+    "schemas.update": "what was sent is what it is",
+    "skills.update": "what was sent is what it is",
 }
 """Operations that may succeed without a record because nothing changed, and when."""
 
@@ -198,13 +206,15 @@ REFUSALS: dict[str, Record] = {
     "auth.login": ("auth.login_failed",),
     "auth.refresh": ("auth.logout",),
     "device.token": ("auth.login_failed",),
-    "inbound.take": ("bus.loop_blocked",),
+    "inbound.take": ("bus.loop_blocked", "webhook.signature_invalid"),
     "messages.publish": ("bus.loop_blocked",),
     "oidc.finish": ("auth.login_failed",),
     "passkeys.authenticate_finish": ("auth.login_failed",),
     "uploads.begin": ("object.written",),
     "webhooks.receive": ("webhook.signature_invalid",),
+    "witness.add_checkpoint": ("ledger.incident",),
 }
 """What a refused request may leave besides ``authz.denied``: a failed sign-in, a session that ends because its token
-came twice, a bad signature, a message that went round in circles, an object that was found while it was looked for.
+came twice, a bad signature, a message that went round in circles, a log that was rolled back, an object that was found
+while it was looked for.
 """

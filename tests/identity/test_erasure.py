@@ -5,9 +5,10 @@ import pytest
 
 from provenance.core import ids
 from provenance.core.keyring import KeyringError
+from provenance.core.settings import Settings
 from provenance.identity import service
 from provenance.identity.sealing import PersonKey
-from tests.conftest import Running
+from tests.conftest import Running, fresh_database, running
 from tests.identity.conftest import Someone, bearer, events, identity_of, sign_in
 from tests.identity.passkeys.test_routes import asserted, new_authenticator, registered
 from tests.identity.totp.test_routes import enrolled
@@ -77,9 +78,11 @@ class TestAdoptPeople:
         assert (await sign_in(web, someone))["user"]["email"] == someone.email
 
 
-async def test_the_first_administrator_signs_in(app: Running, web: httpx.AsyncClient) -> None:
-    made = app.door.framework.state.first
-    body = {"email": made.admin_email, "password": made.admin_password}
-    found = (await web.post("/auth/login", json=body)).json()
+async def test_the_first_administrator_signs_in(postgres_url: str, settings: Settings) -> None:
+    async with fresh_database(postgres_url) as url, running(settings.model_copy(update={"database_url": url})) as own:
+        made = own.door.framework.state.first
+        body = {"email": made.admin_email, "password": made.admin_password}
+        async with httpx.AsyncClient(base_url=own.url) as web:
+            found = (await web.post("/auth/login", json=body)).json()
     assert found["workspace"]["role"] == "admin"
     assert found["workspace"]["slug"] == "default"

@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from provenance.core.cursors import DEFAULT_LIMIT
-from provenance.core.routing import Cursor, Limit
+from provenance.core.cursors import DEFAULT_LIMIT, MAX_LENGTH, MAX_LIMIT
 
 PREFIX = "grant"
 DAY_SECONDS = 24 * 3600
@@ -123,8 +122,8 @@ class GrantFilters(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
     status: GrantStatus | None = None
-    limit: Limit = DEFAULT_LIMIT
-    cursor: Cursor = None
+    limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Items a page, 50 by default.")
+    cursor: str | None = Field(None, max_length=MAX_LENGTH, description="nextCursor of the page before.")
 
 
 class Grant(Wire):

@@ -20,7 +20,6 @@ _WHOLE: dict[int | str, dict[str, Any]] = {200: {"description": "The bytes of th
 _PARTLY: dict[int | str, dict[str, Any]] = {
     206: {"description": "The range of bytes that was asked for.", "content": _BYTES},
     304: {"description": "The ETag that If-None-Match names is still the object's."},
-    416: {"description": "The range begins behind the end of the object."},
 }
 _REFUSED: dict[int | str, dict[str, Any]] = {
     403: {
