@@ -58,6 +58,7 @@ def _apart(stack: Stack, report: Report, tenant: Tenant, workflow: str, options:
     stack.start()
     with stack.worker() as worker:
         _load(stack, tenant, workflow, clients=CLIENTS, seconds=1.0, wait=30)
+        _calm(worker)
         before = cpu.of_process(worker)
         found = _load(stack, tenant, workflow, clients=CLIENTS, seconds=options.seconds, wait=30)
         note = _micros(found, (cpu.of_process(worker) - before) / max(1, found.result.answers) * 1e6)
@@ -100,6 +101,7 @@ def _parked(stack: Stack, report: Report, caller: "Caller") -> None:
     person = caller.signed_in()
     workflow = person.publish("Gate", _chain(1, gate=True))
     with stack.worker() as worker:
+        _calm(worker)
         pids = [worker, stack.serve_pid]
         memory = cpu.proportional_bytes(pids)
         began = time.monotonic()
@@ -110,6 +112,7 @@ def _parked(stack: Stack, report: Report, caller: "Caller") -> None:
                 done.result()
         seconds = time.monotonic() - began
         report.add("runs", f"{PARKED:,} runs parked for people", PARKED / seconds, "runs/s", f"{STARTERS} clients")
+        _calm(worker)
         more = cpu.proportional_bytes(pids) - memory
         report.add("runs", "memory of the processes for them", more / 1e6, "MB PSS")
         used, began = sum(map(cpu.of_process, pids)), time.monotonic()
