@@ -8,6 +8,9 @@ if TYPE_CHECKING:
 HINTS = {
     "not_authenticated": "Set a valid key: provenance config set api-key pv_…, or PROVENANCE_API_KEY.",
     "not_allowed": "Use a key with the missing scope or role; an administrator can make one.",
+    "self_approval": "Ask another reviewer, or an administrator who did not start the run.",
+    "not_reviewer": "provenance approvals show names who may decide.",
+    "fresh_login_required": "Sign in again: provenance login.",
     "idempotency_conflict": "That key or span already stands for other content; use a new one.",
     "reserved_origin": "Choose another origin with -o; PLATFORM is written by the server alone.",
     "unknown_mnemonic": "Create it first: provenance resource-types|actions|origins create MNEMONIC.",
