@@ -1,7 +1,7 @@
 """The verbs of approvals: read, change, approve, reject, comment (spec/automation.md, rows 78 to 83)."""
 
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import Row
@@ -53,9 +53,12 @@ from provenance.engine import service as engine_service
 from provenance.engine.service import Hints
 from provenance.identity import queries as people
 from provenance.identity.passkeys.schemas import Site
-from provenance.identity.running import Identity
 from provenance.identity.schemas import Status as Membership
 from provenance.workspace import service as workspaces
+
+if TYPE_CHECKING:  # the worker imports this, and carries no web framework
+    from provenance.identity.running import Identity
+
 
 COMMENTS_SHOWN = 500
 _ROLES = {role.name.lower() for role in Role}
@@ -200,7 +203,7 @@ async def challenge(tx: ReadTx, site: Site, approval_id: str) -> Challenge:
 async def approve(
     tx: WriteTx,
     keys: WorkspaceKeys,
-    identity: Identity,
+    identity: "Identity",
     hints: Hints,
     approval_id: str,
     asked: Approve,
@@ -243,7 +246,7 @@ def _ensure_grantable(row: Row[Any]) -> None:
         raise BadGrant.at("grant", "nothing of critical risk, or that several have to approve, passes by a grant")
 
 
-async def _grant(tx: WriteTx, identity: Identity, row: Row[Any], asked: GrantWithApproval) -> GrantMade:
+async def _grant(tx: WriteTx, identity: "Identity", row: Row[Any], asked: GrantWithApproval) -> GrantMade:
     """Make a grant for requests like an approved one: of its step and action, up to its risk. Raises BadGrant."""
     scope = Scope(
         workflow_ids=[ids.encode("wf", row.workflow_id)],

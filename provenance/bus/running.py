@@ -4,9 +4,6 @@ import asyncio
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
-
-from fastapi import Depends, Request
 
 from provenance.bus.lane import Job, PublishLane
 from provenance.bus.messages.schemas import Publication
@@ -99,12 +96,3 @@ class Bus:
             self.ledger.wakeups.grew(workspace_id)
         for workspace_id in {each.row.workspace_id for each in routed if each.deliveries}:
             self.grew(workspace_id)
-
-
-async def bus_of(request: Request) -> Bus:
-    """Return the bus of the running application."""
-    found: Bus = request.app.state.bus
-    return found
-
-
-RunningBus = Annotated[Bus, Depends(bus_of)]

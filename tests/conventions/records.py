@@ -94,6 +94,8 @@ LEFT: dict[str, tuple[Record, ...]] = {
         ("approval.approved",),
         ("approval.voted",),
         ("approval.approved", "approval.payload_edited"),
+        ("approval.approved", "grant.requested"),
+        ("approval.payload_edited", "approval.voted"),
     ),
     "approvals.comment": (("approval.commented",),),
     "approvals.reject": (("approval.rejected",),),

@@ -101,8 +101,8 @@ OF_ITS_OWN = {
     "streams": {"delivering", "matching", "planning", "sealing", "shapes", "testing"},
     "streams/targets": {"building", "contract", "object_store", "otlp", "posting", "splunk_hec", "syslog", "webhook"},
     "bus": {
-        "access", "envelope", "events", "filters", "lane", "publishing", "routing", "running", "signing",
-        "statements", "topics",
+        "access", "dependencies", "envelope", "events", "filters", "lane", "publishing", "routing", "running",
+        "signing", "statements", "topics",
     },
     "runs/message_targets": {"starting"},
     "bus/deliveries": {"backoff", "contract", "looping", "settler", "settling", "upkeep", "webhook", "working"},

@@ -4,7 +4,7 @@ import hmac
 import uuid
 from base64 import urlsafe_b64encode
 from hashlib import sha256
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from sqlalchemy import Row
@@ -38,7 +38,10 @@ from provenance.core.db import Database, ReadTx, WriteTx
 from provenance.core.ids import decode, encode, new_uuid, random_bytes
 from provenance.core.keyring import WorkspaceKeys
 from provenance.identity import service as identity_service
-from provenance.identity.running import Identity
+
+if TYPE_CHECKING:  # the worker imports this, and carries no web framework
+    from provenance.identity.running import Identity
+
 
 Verb = Literal["approve", "deny"]
 SECRET_BYTES = 32
@@ -64,7 +67,7 @@ _EFFECT = {
 # Making
 
 
-async def create(tx: WriteTx, identity: Identity, asked: GrantCreate) -> GrantMade:
+async def create(tx: WriteTx, identity: "Identity", asked: GrantCreate) -> GrantMade:
     """Make a grant in an administrator's name, or another member's. Raises BadGrant."""
     ask = Ask(
         kind=asked.grant_kind,
@@ -80,7 +83,7 @@ async def create(tx: WriteTx, identity: Identity, asked: GrantCreate) -> GrantMa
     return await make(tx, identity, ask)
 
 
-async def make(tx: WriteTx, identity: Identity, ask: Ask) -> GrantMade:
+async def make(tx: WriteTx, identity: "Identity", ask: Ask) -> GrantMade:
     """Make a grant that waits for its second person; records ``grant.requested``. Raises BadGrant."""
     valid_from, valid_until = _validity(tx.now, ask)
     await _ensure_two(tx, ask)
@@ -146,7 +149,7 @@ def _digest(token: str) -> bytes:
     return sha256(token.encode()).digest()
 
 
-async def _mail(tx: WriteTx, identity: Identity, ask: Ask, url: str) -> None:
+async def _mail(tx: WriteTx, identity: "Identity", ask: Ask, url: str) -> None:
     person_id = decode("user", ask.grantee)
     person = None if person_id is None else await identity_service.person_by_id(tx, identity.keys, person_id)
     if person is None or person.email is None:

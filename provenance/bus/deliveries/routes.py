@@ -15,7 +15,7 @@ from provenance.bus.deliveries.schemas import (
     Replay,
     Replayed,
 )
-from provenance.bus.running import RunningBus
+from provenance.bus.dependencies import RunningBus
 from provenance.core.actor import Actor, Role, Scope
 from provenance.core.routing import Db, Route, require
 from provenance.ledger.dependencies import RunningLedger

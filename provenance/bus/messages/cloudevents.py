@@ -6,7 +6,7 @@ came as an event leaves with its own attributes; any other message gets ``id`` f
 
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -15,9 +15,12 @@ from provenance.bus.envelope import payload_ref
 from provenance.bus.errors import BadMessage
 from provenance.bus.messages.schemas import BATCH, PREFIX, Row, Sent
 from provenance.core.clock import iso_millis, parse_iso
-from provenance.core.door import Exchange
 from provenance.core.ids import encode
 from provenance.core.routing import admitted_body, is_json
+
+if TYPE_CHECKING:  # the worker imports this, and carries no web framework
+    from provenance.core.door import Exchange
+
 
 STRUCTURED, BATCHED = "application/cloudevents+json", "application/cloudevents-batch+json"
 _REQUIRED = ("id", "source", "specversion", "type")
@@ -26,24 +29,24 @@ _UNQUOTED = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in 
 _JSON = "application/json"
 
 
-def is_event(exchange: Exchange) -> bool:
+def is_event(exchange: "Exchange") -> bool:
     """Tell whether a request carries one event, structured or binary."""
     return _kind(exchange) == STRUCTURED or b"ce-specversion" in exchange.headers
 
 
-def is_batch(exchange: Exchange) -> bool:
+def is_batch(exchange: "Exchange") -> bool:
     """Tell whether a request carries a batch of events."""
     return _kind(exchange) == BATCHED
 
 
-def read_event(exchange: Exchange) -> Sent:
+def read_event(exchange: "Exchange") -> Sent:
     """Read one event. Raises BadMessage."""
     if _kind(exchange) == STRUCTURED:
         return _sent(_decoded(exchange, dict), "")
     return _from_headers(exchange)
 
 
-def read_batch(exchange: Exchange) -> list[Sent]:
+def read_batch(exchange: "Exchange") -> list[Sent]:
     """Read a batch of events. Raises BadMessage."""
     events = _decoded(exchange, list)
     if not 1 <= len(events) <= BATCH or not all(isinstance(each, dict) for each in events):
@@ -104,18 +107,18 @@ def _attributes(row: Row) -> dict[str, Any]:
     return {name: value for name, value in ours.items() if value is not None}
 
 
-def _kind(exchange: Exchange) -> str:
+def _kind(exchange: "Exchange") -> str:
     return (exchange.header(b"content-type") or "").partition(";")[0].strip().lower()
 
 
-def _decoded(exchange: Exchange, kind: type) -> Any:
+def _decoded(exchange: "Exchange", kind: type) -> Any:
     found = msgspec.json.decode(admitted_body(exchange))
     if not isinstance(found, kind):
         raise BadMessage.at("$", "must be an event" if kind is dict else "must be a list of events")
     return found
 
 
-def _from_headers(exchange: Exchange) -> Sent:
+def _from_headers(exchange: "Exchange") -> Sent:
     event: dict[str, Any] = {
         name[len(_HEADER) :].decode("latin-1"): unquote(exchange.header(name) or "")
         for name in exchange.headers

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from provenance.bus.access import Publisher
+from provenance.bus.dependencies import RunningBus
 from provenance.bus.messages import service
 from provenance.bus.messages.bodies import SentMany, SentOne, described
 from provenance.bus.messages.schemas import (
@@ -17,7 +18,6 @@ from provenance.bus.messages.schemas import (
     PublishedMany,
     Topics,
 )
-from provenance.bus.running import RunningBus
 from provenance.core.actor import Actor, Role, Scope
 from provenance.core.cursors import DEFAULT_LIMIT
 from provenance.core.routing import Cursor, Db, Incoming, Limit, Route, require

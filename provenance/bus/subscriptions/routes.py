@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from provenance.bus.access import Puller
-from provenance.bus.running import RunningBus
+from provenance.bus.dependencies import RunningBus
 from provenance.bus.subscriptions import pulling, service
 from provenance.bus.subscriptions.schemas import (
     Ack,

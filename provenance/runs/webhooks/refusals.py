@@ -77,19 +77,18 @@ class Refusals:
         now = time.monotonic()
         for key, source in list(self._sources.items()):
             if source.due(now):
+                source.recorded_at = now  # first of all: another flush may come while this one records
                 await self._record(key[0], source)
-                source.recorded_at = now
             elif not source.noted and source.recorded_at is not None and now - source.recorded_at >= WINDOW_SECONDS:
                 del self._sources[key]
 
     async def _record(self, workflow_id: uuid.UUID, source: _Source) -> None:
-        counted = source.noted
+        counted, source.noted = source.noted, 0
         ORIGIN.set(source.origin)
         wire_id = workflow_wire_id(workflow_id)
         async with self._db.write(Actor(Kind.WEBHOOK, "webhook", source.workspace_id)) as tx:
             data = {"workflowId": wire_id, "preset": source.preset, "count": counted}
             record(tx, WebhookEvent.SIGNATURE_INVALID, wire_id, data, risk=Risk.HIGH, outcome="denied")
-        source.noted -= counted
 
     async def _run(self) -> None:
         while True:
