@@ -69,9 +69,12 @@ class Faulty:
             writer.close() if left else writer.transport.abort()
             await asyncio.sleep(0)
 
-    async def arrived(self) -> None:
-        """Wait for everyone who is on the road."""
-        await asyncio.gather(*[each for each in self._travelling if each])
+    async def clear(self) -> None:
+        """Stop everyone who is still on the road: their clients are gone, and servers keep connections for seconds."""
+        travelling = [each for each in self._travelling if each]
+        for each in travelling:
+            each.cancel()
+        await asyncio.gather(*travelling, return_exceptions=True)
 
 
 @pytest.fixture
@@ -80,7 +83,7 @@ async def faulty(app: Running) -> AsyncIterator[Faulty]:
     server = await road.open()
     yield road
     server.close()
-    await road.arrived()
+    await road.clear()
 
 
 @pytest.fixture
