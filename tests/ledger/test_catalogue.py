@@ -234,6 +234,13 @@ class TestUpdate:
         assert changed["modifiedDate"] >= row["modifiedDate"]
         assert (await post(client, action="APPROVE"))["actionTitle"] == "New"
 
+    @pytest.mark.parametrize("kind", ["resource-types", "actions", "origins"])
+    async def test_every_kind_of_word_takes_a_title(self, client: httpx.AsyncClient, kind: str) -> None:
+        made = await client.post(f"/api/{kind}", json={"title": "Old", "mnemonic": "WORD"})
+        assert made.status_code == 201, made.text
+        answer = await client.put(f"/api/{kind}/WORD", json={"title": "New"})
+        assert (answer.status_code, answer.json()["title"]) == (200, "New")
+
     async def test_the_mnemonic_stays(self, client: httpx.AsyncClient) -> None:
         await make(client)
         for mnemonic in ("OTHER", "approve"):
