@@ -293,3 +293,4 @@ class TestKilled:
         assert list(dict.fromkeys(hec.seqs)) == seqs
         *whole, last = [len(batch) for batch in hec.batches]
         assert (set(whole), last) == ({500}, 200)
+        assert len(whole) in (2, 3)

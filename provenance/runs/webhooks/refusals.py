@@ -77,13 +77,20 @@ class Refusals:
         now = time.monotonic()
         for key, source in list(self._sources.items()):
             if source.due(now):
-                source.recorded_at = now  # first of all: another flush may come while this one records
-                await self._record(key[0], source)
+                await self._record(key[0], source, now)
             elif not source.noted and source.recorded_at is not None and now - source.recorded_at >= WINDOW_SECONDS:
                 del self._sources[key]
 
-    async def _record(self, workflow_id: uuid.UUID, source: _Source) -> None:
-        counted, source.noted = source.noted, 0
+    async def _record(self, workflow_id: uuid.UUID, source: _Source, now: float) -> None:
+        before, counted = source.recorded_at, source.noted
+        source.recorded_at, source.noted = now, 0  # first of all: another flush may come while this one records
+        try:
+            await self._write(workflow_id, source, counted)
+        except BaseException:  # it is still to be recorded
+            source.recorded_at, source.noted = before, source.noted + counted
+            raise
+
+    async def _write(self, workflow_id: uuid.UUID, source: _Source, counted: int) -> None:
         ORIGIN.set(source.origin)
         wire_id = workflow_wire_id(workflow_id)
         async with self._db.write(Actor(Kind.WEBHOOK, "webhook", source.workspace_id)) as tx:
