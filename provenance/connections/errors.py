@@ -1,6 +1,7 @@
 """What can go wrong with connections. No text here ever holds a credential or what a provider said word for word."""
 
 from provenance.core.errors import Conflict, Invalid, NotFound, Unavailable
+from provenance.secrets.errors import InUse
 
 
 class ConnectionNotFound(NotFound):
@@ -15,10 +16,8 @@ class ConnectionNameTaken(Conflict):
     code = "connection_name_taken"
 
 
-class ConnectionInUse(Conflict):
-    """Something works with the connection, so it can't be deleted."""
-
-    code = "in_use"
+class ConnectionInUse(InUse):
+    """Something works with the connection, so it can't be deleted; ``usedBy`` of the connection says what."""
 
 
 class UnknownIntegration(Invalid):

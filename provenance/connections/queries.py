@@ -29,6 +29,12 @@ async def by_id(tx: ReadTx, connection_id: uuid.UUID, *, lock: bool = False) -> 
     return None if row is None else Row._make(row)
 
 
+async def existing(tx: ReadTx, connection_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    """Return which of these connections there are."""
+    mine = (connections.c.workspace_id == tx.workspace_id, connections.c.id.in_(connection_ids))
+    return set((await tx.execute(select(connections.c.id).where(*mine))).scalars())
+
+
 async def name_taken(tx: ReadTx, name: str, other_than: uuid.UUID) -> bool:
     """Tell whether another connection has a name."""
     mine = (connections.c.workspace_id == tx.workspace_id, connections.c.name == name, connections.c.id != other_than)
@@ -147,10 +153,12 @@ async def refer(tx: WriteTx, connection_ids: Sequence[uuid.UUID], kind: str, ref
         await tx.execute(insert_or(connection_references).values(rows).on_conflict_do_nothing())
 
 
-async def is_referred_to(tx: ReadTx, connection_id: uuid.UUID) -> bool:
-    """Tell whether anything works with a connection."""
-    mine = (
+async def referrers(tx: ReadTx, connection_ids: Sequence[uuid.UUID]) -> list[tuple[uuid.UUID, str, str]]:
+    """Return what works with these connections: connection, kind, id."""
+    columns = [connection_references.c[name] for name in ("connection_id", "kind", "referrer")]
+    query = select(*columns).where(
         connection_references.c.workspace_id == tx.workspace_id,
-        connection_references.c.connection_id == connection_id,
+        connection_references.c.connection_id.in_(connection_ids),
     )
-    return bool((await tx.execute(select(exists().where(*mine)))).scalar_one())
+    rows = await tx.execute(query.order_by(connection_references.c.kind, connection_references.c.referrer))
+    return [tuple(row) for row in rows]

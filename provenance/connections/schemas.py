@@ -137,6 +137,13 @@ class Account(Wire):
     label: str | None
 
 
+class ConnectionUse(Wire):
+    """Something that works with the connection, such as a live workflow."""
+
+    kind: str
+    id: str
+
+
 class Connection(Wire):
     """A connection without its credential, which is in no answer."""
 
@@ -154,6 +161,7 @@ class Connection(Wire):
     last_refreshed_at: str | None
     last_used_at: str | None
     last_error: str | None
+    used_by: list[ConnectionUse]
     created_at: str
     created_by: str
     updated_at: str
@@ -202,7 +210,7 @@ def account_of(row: Row) -> Account | None:
     return None if row.account_id is None else Account(id=row.account_id, label=row.account_label)
 
 
-def shown(row: Row, workspace_id: uuid.UUID) -> Connection:
+def shown(row: Row, workspace_id: uuid.UUID, used_by: Sequence[ConnectionUse]) -> Connection:
     """Return a connection as it reads on the wire."""
     return Connection(
         connection_id=row.wire_id,
@@ -219,6 +227,7 @@ def shown(row: Row, workspace_id: uuid.UUID) -> Connection:
         last_refreshed_at=moment(row.last_refreshed_at),
         last_used_at=moment(row.last_used_at),
         last_error=row.last_error,
+        used_by=list(used_by),
         created_at=iso_millis(row.created_at),
         created_by=row.created_by,
         updated_at=iso_millis(row.updated_at),

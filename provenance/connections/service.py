@@ -8,13 +8,12 @@ from typing import Any
 import msgspec
 
 from provenance.audit import service as audit
-from provenance.connections import queries, targets
+from provenance.connections import queries, targets, uses
 from provenance.connections.credentials import checked as checked_credential
 from provenance.connections.credentials import ensure_header, ensure_open, headers_of
 from provenance.connections.errors import (
     BadConfig,
     ConnectionBroken,
-    ConnectionInUse,
     ConnectionNameTaken,
     ConnectionNotFound,
     ConnectionPaused,
@@ -115,7 +114,7 @@ async def create(tx: WriteTx, keys: WorkspaceKeys, body: ConnectionCreate) -> Co
     await secrets.refer(tx, credential, Purpose(KIND, row.wire_id))
     data = {"name": row.name, "integration": row.integration, "authType": row.auth_type, "status": row.status}
     audit.record(tx, ConnectionEvent.CREATED, row.wire_id, data, risk=audit.Risk.MEDIUM)
-    return shown(row, tx.workspace_id)
+    return shown(row, tx.workspace_id, [])
 
 
 class _Position(msgspec.Struct):
@@ -134,7 +133,7 @@ async def page(tx: ReadTx, keys: WorkspaceKeys, asked: Asked) -> Connections:
     )
     kept = rows[: asked.limit]
     return Connections(
-        items=[shown(row, tx.workspace_id) for row in kept],
+        items=await uses.all_with_uses(tx, kept),
         next_cursor=cursors.write(keys, bound, {"before": str(kept[-1].id)}) if len(rows) > len(kept) else None,
     )
 
@@ -150,7 +149,7 @@ async def found(tx: ReadTx, connection_id: str, *, lock: bool = False) -> Row:
 
 async def get(tx: ReadTx, connection_id: str) -> Connection:
     """Return a connection. Raises ConnectionNotFound."""
-    return shown(await found(tx, connection_id), tx.workspace_id)
+    return await uses.with_uses(tx, await found(tx, connection_id))
 
 
 async def update(tx: WriteTx, keys: WorkspaceKeys, connection_id: str, body: ConnectionUpdate) -> Connection:
@@ -166,12 +165,12 @@ async def update(tx: WriteTx, keys: WorkspaceKeys, connection_id: str, body: Con
         values |= _held_or_resumed(row._replace(**values), body.status)
     changed = {name: after for name, after in values.items() if after != getattr(row, name)}
     if not changed:
-        return shown(row, tx.workspace_id)
+        return await uses.with_uses(tx, row)
     stamped: dict[str, Any] = {"updated_at": tx.now, "updated_by": tx.acting[0]}
     await queries.change(tx, row.id, {**changed, **stamped})
     data = {"name": row.name, "fields": sorted(_NAMES.get(name, name) for name in changed)}
     audit.record(tx, ConnectionEvent.UPDATED, row.wire_id, data, risk=audit.Risk.MEDIUM)
-    return shown(row._replace(**changed, **stamped), tx.workspace_id)
+    return await uses.with_uses(tx, row._replace(**changed, **stamped))
 
 
 _NAMES = {"credential_sealed": "credential", "tokens_sealed": "tokens", "tokens_revision": "tokens"}
@@ -212,9 +211,8 @@ def _held_or_resumed(row: Row, status: str) -> dict[str, Any]:
 
 
 async def remove(tx: WriteTx, row: Row) -> None:
-    """Delete a connection that nothing works with. Raises ConnectionInUse."""
-    if await queries.is_referred_to(tx, row.id):
-        raise ConnectionInUse(f"The connection {row.name} is in use.")
+    """Delete a connection that nothing works with. Raises ConnectionInUse, which names what does."""
+    await uses.ensure_none(tx, row)
     await queries.remove(tx, row.id)
     await secrets.refer(tx, None, Purpose(KIND, row.wire_id))
     data = {"name": row.name, "integration": row.integration}

@@ -1,6 +1,11 @@
 """What can go wrong with secrets. No text here ever holds a value."""
 
-from provenance.core.errors import Conflict, Invalid, NotFound
+from collections.abc import Sequence
+from typing import Self
+
+from provenance.core.errors import Conflict, Detail, Invalid, NotFound
+
+NAMED = 20
 
 
 class SecretNotFound(NotFound):
@@ -15,10 +20,22 @@ class SecretNameTaken(Conflict):
     code = "secret_name_taken"
 
 
-class SecretInUse(Conflict):
-    """Something refers to the secret; ``usedBy`` of the secret says what."""
+class InUse(Conflict):
+    """Something works with it, so it can't be deleted; the error names what does."""
 
     code = "in_use"
+
+    @classmethod
+    def by(cls, what: str, users: Sequence[tuple[str, str]]) -> Self:
+        """Name those who use it, each as its kind and its id; of many the first twenty."""
+        named = ", ".join(f"{kind} {user}" for kind, user in users[:NAMED])
+        more = f" and {len(users) - NAMED} more" if len(users) > NAMED else ""
+        details = [Detail(path=kind, issue=user) for kind, user in users[:NAMED]]
+        return cls(f"{what} is in use by {named}{more}.", details=details)
+
+
+class SecretInUse(InUse):
+    """Something refers to the secret; ``usedBy`` of the secret says what."""
 
 
 class SecretTooLarge(Invalid):

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from provenance.core.clock import NANOS
@@ -60,6 +60,16 @@ async def by_name(tx: ReadTx, name: str, *, lock: bool = False) -> Row | None:
     )
     row = (await tx.execute(query.with_for_update(key_share=True) if lock else query)).first()
     return None if row is None else Row._make(row)
+
+
+async def existing(tx: ReadTx, names: Sequence[str], secret_ids: Sequence[uuid.UUID]) -> set[str | uuid.UUID]:
+    """Return the names and the ids of these secrets, as far as there are such."""
+    query = select(secrets.c.name, secrets.c.id).where(
+        secrets.c.workspace_id == tx.workspace_id,
+        secrets.c.purge_at.is_(None),
+        or_(secrets.c.name.in_(names), secrets.c.id.in_(secret_ids)),
+    )
+    return {each for row in await tx.execute(query) for each in (row.name, row.id)}
 
 
 async def page(
@@ -141,12 +151,6 @@ async def refer(tx: WriteTx, secret_ids: Sequence[uuid.UUID], kind: str, referre
     rows = [{**shared, "secret_id": each} for each in secret_ids]
     if rows:
         await tx.execute(insert_or(secret_references).values(rows).on_conflict_do_nothing())
-
-
-async def is_referred_to(tx: ReadTx, secret_id: uuid.UUID) -> bool:
-    """Tell whether anything refers to a secret."""
-    mine = (secret_references.c.workspace_id == tx.workspace_id, secret_references.c.secret_id == secret_id)
-    return bool((await tx.execute(select(exists().where(*mine)))).scalar_one())
 
 
 async def referrers(tx: ReadTx, secret_ids: Sequence[uuid.UUID]) -> list[tuple[uuid.UUID, str, str, int]]:

@@ -1,7 +1,7 @@
 """The verbs of secrets. A value leaves here by `reveal`, to a person, and by `use`, to what needs it; both record."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -156,10 +156,13 @@ async def update(tx: WriteTx, keys: WorkspaceKeys, secret_id: str, body: SecretU
 
 
 async def delete(tx: WriteTx, secret_id: str) -> Deleted:
-    """Delete a secret: gone at once, its values destroyed after seven days. Raises SecretInUse."""
+    """Delete a secret: gone at once, its values destroyed after seven days.
+
+    Raises SecretInUse, which names what refers to it.
+    """
     row = await _found(tx, secret_id, lock=True)
-    if await queries.is_referred_to(tx, row.id):
-        raise SecretInUse(f"The secret {row.name} is in use; usedBy says by what.")
+    if used_by := (await _used_by(tx, [row.id])).get(row.id):
+        raise SecretInUse.by(f"The secret {row.name}", [(each.kind, each.id) for each in used_by])
     purge_at = tx.now + PURGED_AFTER_NS
     await queries.change(tx, row.id, {"purge_at": purge_at, "next_at": None})
     data = {"name": row.name, "purgeAt": iso_millis(purge_at)}
@@ -219,8 +222,20 @@ async def refer(tx: WriteTx, value: Any, purpose: Purpose) -> None:
 
     A secret that something refers to can't be deleted. Raises SecretNotFound and BadReference.
     """
-    rows = [await _named(tx, name, lock=True) for name in references.names_in(value)]
+    await refer_to(tx, references.names_in(value), purpose)
+
+
+async def refer_to(tx: WriteTx, names: Iterable[str], purpose: Purpose) -> None:
+    """Note which secrets, by name or id, something works with from now on. Raises SecretNotFound."""
+    rows = [await _named(tx, name, lock=True) for name in sorted(set(names))]
     await queries.refer(tx, sorted({row.id for row in rows}), purpose.kind, purpose.id)
+
+
+async def unknown(tx: ReadTx, names: Iterable[str]) -> set[str]:
+    """Return which of these names and ids are of no secret of the workspace."""
+    named = {each: decode(PREFIX, each) for each in names}
+    there = await queries.existing(tx, list(named), [each for each in named.values() if each is not None])
+    return {name for name, known in named.items() if (name if known is None else known) not in there}
 
 
 async def mask_of(tx: ReadTx, keys: WorkspaceKeys) -> Mask:

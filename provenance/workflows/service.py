@@ -12,9 +12,6 @@ from provenance.core.db import ReadTx, WriteTx
 from provenance.core.errors import Invalid, NotAllowed
 from provenance.core.ids import decode, encode, new_uuid
 from provenance.core.keyring import WorkspaceKeys
-from provenance.datastores import service as datastores
-from provenance.datastores.service import Referrer
-from provenance.skills import service as skills
 from provenance.workflows import drafts, queries, rendering
 from provenance.workflows.errors import (
     ActiveRuns,
@@ -25,6 +22,7 @@ from provenance.workflows.errors import (
     UnknownEnvironment,
     UnknownWorkflow,
 )
+from provenance.workflows.releasing import release
 from provenance.workflows.running import RunsOfWorkflows
 from provenance.workflows.schemas import (
     Draft,
@@ -272,8 +270,7 @@ async def delete(tx: WriteTx, runs: RunsOfWorkflows, wire_id: str, *, confirm: s
         raise ActiveRuns("Runs of this workflow are under way. Cancel them first.")
     await queries.replace_triggers(tx, row.id, [])
     await queries.forget_secrets(tx, row.id)
-    await skills.release(tx, "workflow", wire_id)
-    await datastores.refer(tx, [], Referrer("workflow", wire_id))
+    await release(tx, encode(PREFIX, row.id))
     await queries.change(tx, row.id, deleted_at=tx.now, environment=None, live_version=None, live_checksum=None)
     data = {"name": row.name, "environment": row.environment, "version": row.live_version}
     risk = audit.Risk.HIGH if row.environment == PRODUCTION else audit.Risk.MEDIUM

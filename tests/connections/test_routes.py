@@ -18,8 +18,8 @@ from tests.secrets.people import signed_in
 
 SHOWN = {
     "connectionId", "workspaceId", "name", "integration", "authType", "environment", "status", "config", "account",
-    "scopes", "expiresAt", "lastRefreshedAt", "lastUsedAt", "lastError", "createdAt", "createdBy", "updatedAt",
-    "updatedBy",
+    "scopes", "expiresAt", "lastRefreshedAt", "lastUsedAt", "lastError", "usedBy", "createdAt", "createdBy",
+    "updatedAt", "updatedBy",
 }  # fmt: skip
 
 

@@ -74,7 +74,7 @@ OF_ITS_OWN = {
     "notifications/digest": {"composing", "schedule", "sending"},
     "connections": {
         "authorizing", "credentials", "dependencies", "integrations", "oauth", "pages", "refreshing", "running",
-        "sealing", "targets",
+        "sealing", "targets", "uses",
     },
     "datastores": {"dependencies", "finding", "keys", "running", "signing", "storing"},
     "datastores/objects": {"ranges", "serving"},
@@ -119,8 +119,8 @@ OF_ITS_OWN = {
     "audit": {"denials", "reading", "rendering"},
     "workflows": {
         "checking_graph", "checking_shape", "compiling", "configs", "definition", "definition_routes", "dependencies",
-        "drafts", "graph", "mapping", "plan", "problems", "rendering", "running", "scoping", "steps", "timetable",
-        "advising", "knowing", "skipping",
+        "drafts", "graph", "mapping", "plan", "problems", "releasing", "rendering", "running", "scoping", "steps",
+        "timetable", "advising", "knowing", "skipping",
     },
     "engine": {"dispatch", "lane", "running", "tokens"},
     "runs": {

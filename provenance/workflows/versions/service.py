@@ -26,6 +26,7 @@ from provenance.workflows.errors import (
 )
 from provenance.workflows.kinds import Risk
 from provenance.workflows.plan import Plan, decompile
+from provenance.workflows.releasing import release
 from provenance.workflows.review.coverage import Rule, uncovered
 from provenance.workflows.review.powers import changes_of
 from provenance.workflows.schemas import (
@@ -40,7 +41,7 @@ from provenance.workflows.schemas import (
     WorkflowEvent,
 )
 from provenance.workflows.service import PREFIX, PRODUCTION, locked, refused, row_of
-from provenance.workflows.versions.references import missing_references, pin, release
+from provenance.workflows.versions.references import missing_references, pin
 from provenance.workspace import service as workspaces
 
 
@@ -197,7 +198,7 @@ async def unpublish(tx: WriteTx, wire_id: str) -> Unpublished:
     if row.live_version is None:
         raise NotDeployed("No version of this workflow is live.")
     await queries.replace_triggers(tx, row.id, [])
-    await release(tx, row)
+    await release(tx, encode(PREFIX, row.id))
     await queries.change(tx, row.id, live_version=None, live_checksum=None)
     data = {"name": row.name, "environment": row.environment, "version": row.live_version}
     audit.record(tx, WorkflowEvent.UNPUBLISHED, wire_id, data, risk=audit.Risk.MEDIUM)
