@@ -130,6 +130,7 @@ TABLES = (
     "provenance.connections.tables",
     "provenance.skills.tables",
     "provenance.engine.tables",
+    "provenance.runs.outputs.tables",
     "provenance.runs.webhooks.tables",
     "provenance.approvals.tables",
     "provenance.approvals.grants.tables",

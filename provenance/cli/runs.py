@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -46,7 +47,7 @@ group = typer.Typer(no_args_is_help=True)
 
 def register(app: typer.Typer) -> None:
     """Add the group `runs` to the command line."""
-    app.add_typer(group, name="runs", help="Runs of workflows: start, list, show, watch, cancel, replay.")
+    app.add_typer(group, name="runs", help="Runs of workflows: start, list, show, output, watch, cancel, replay.")
 
 
 @group.command("start")
@@ -96,6 +97,22 @@ def show_(run_id: RunId, as_json: AsJson = False, api_url: ApiUrl = None, api_ke
         return
     _tell(run)
     show(steps, STEPS, as_json=False)
+
+
+@group.command("output")
+def output(
+    run_id: RunId,
+    step_id: Annotated[str, typer.Argument(metavar="STEP_ID", help="Such as 0002_st_action, from `runs show`.")],
+    item: Annotated[int, typer.Option("--item", min=0, help="Which item of its forEach; 0 is the step itself.")] = 0,
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Print what a step gave, of any size, as JSON."""
+    from provenance.cli import terminal
+
+    with connected(settled(api_url, api_key)) as client:
+        path = f"{at(PATH, run_id)}/steps/{quote(step_id, safe='')}/output"
+        terminal.print_json(ask(client, "GET", path, iteration=item))
 
 
 @group.command("watch")

@@ -23,6 +23,8 @@ from sqlalchemy import (
 from provenance.core.db import metadata
 
 _MOMENT = DateTime(timezone=True)
+LARGE_BYTES = 256 * 1024
+"""Outputs of more bytes of JSON move to the object store (spec/engine.md, limits)."""
 
 engine_workers = Table(
     "engine_workers",
@@ -105,12 +107,15 @@ run_steps = Table(
     Column("choice", Text, comment="the case that a logic step took, or what people decided"),
     Column("input", Text),
     Column("output", Text),
+    Column("output_ref", Text, comment="where a large output is in the object store; then `output` is null"),
     Column("error", Text),
     Column("logs", Text),
     Column("usage", Text),
     Column("started_at", BigInteger),
     Column("ended_at", BigInteger),
     PrimaryKeyConstraint("workspace_id", "run_id", "step_key", "iteration", "attempt"),
+    Index("ix_run_steps_large", "run_id", postgresql_where=text(f"octet_length(output) > {LARGE_BYTES}")),
+    Index("ix_run_steps_output_ref", "workspace_id", "output_ref", postgresql_where=text("output_ref IS NOT NULL")),
 )
 
 run_waits = Table(

@@ -21,6 +21,7 @@ from provenance.runs.hosting import Hosting
 from provenance.runs.interpreting import Failed, Verdict
 from provenance.runs.lease import Lease
 from provenance.runs.library import Library
+from provenance.runs.outputs.service import Outputs
 from provenance.runs.running import facts_of
 
 log: Any = structlog.get_logger("runs")
@@ -36,10 +37,11 @@ _AWAY = (Unavailable, *AWAY)
 class Carrier(Hosting):
     """One worker's runs: at most ``slots`` in memory; each is in the database as of its last checkpoint."""
 
-    def __init__(self, *arguments: Any, library: Library, dispatch: Dispatch, slots: int) -> None:
-        """Take what `Hosting` takes, where plans are, and this worker's side of the run table."""
+    def __init__(self, *arguments: Any, library: Library, outputs: Outputs, dispatch: Dispatch, slots: int) -> None:
+        """Take what `Hosting` takes, where plans and large outputs are, and this worker's side of the run table."""
         super().__init__(*arguments)
         self._library = library
+        self._outputs = outputs
         self._dispatch = dispatch
         self._slots = slots
         self._drives: dict[RunKey, Drive] = {}
@@ -149,6 +151,7 @@ class Carrier(Hosting):
 
     async def _take_one(self, row: Claimed, steps: list[StepRow], waits: list[OpenWait]) -> None:
         await self._gate.ready(row.workspace_id)
+        steps = await self._outputs.whole(row.workspace_id, steps)
         drive = await self._drive(row)
         if drive is None:
             log.error("version_unreadable", run=str(row.id), workflow=str(row.workflow_id), version=row.version)

@@ -12,6 +12,15 @@ class RunNotFound(NotFound):
         super().__init__("There is no run with this id.")
 
 
+class StepNotFound(NotFound):
+    """The run has no step with this id that has begun."""
+
+    code = "step_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("This run has no step with this id; see stepId in the list of its steps.")
+
+
 class NotDeployed(NotFound):
     """The workflow is unknown, or has no published version to start."""
 

@@ -53,6 +53,12 @@ def step_id(place: int, kind: str) -> str:
     return f"{place:04d}_st_{kind}"
 
 
+def place_of(step_id: str) -> tuple[int, str] | None:
+    """Return place and kind that a step's id names; None for a text that is none."""
+    place, _, kind = step_id.partition("_st_")
+    return (int(place), kind) if place.isascii() and place.isdigit() and len(place) <= 9 else None
+
+
 def step_span(run_id: uuid.UUID, step_key: str, iteration: int) -> str:
     """Return the span of a step: the same for each attempt, so that all it caused hangs below it."""
     digest = sha256(run_id.bytes + f"{step_key}:{iteration}".encode()).hexdigest()

@@ -4,14 +4,16 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, case, delete, func, insert, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from provenance.core.db import ReadTx, WriteTx
 from provenance.engine.schemas import ENDED, State, Status, StepStatus, WaitKind
-from provenance.engine.tables import run_steps, run_waits, runs
+from provenance.engine.tables import LARGE_BYTES, run_steps, run_waits, runs
 
 _SUMMARY = [column for column in runs.c if column.name not in ("input", "output")]
+_LARGE = run_steps.c.output_ref.is_not(None) | (func.octet_length(run_steps.c.output) > LARGE_BYTES)
+_STEP = [column for column in run_steps.c if column.name != "output"]
 _OPEN_STEPS = (StepStatus.RUNNING.value, StepStatus.WAITING.value, StepStatus.PENDING.value)
 
 
@@ -86,10 +88,14 @@ async def lock(tx: WriteTx, run_id: uuid.UUID) -> Row[Any] | None:
 
 
 async def steps(tx: ReadTx, run_id: uuid.UUID, after: tuple[int, int], limit: int | None) -> list[Row[Any]]:
-    """Return attempts in the order of their steps' places, above a place and iteration, of so many places."""
+    """Return attempts in the order of their steps' places, above a place and iteration, of so many places.
+
+    An output that is large is left out, and ``large`` is set.
+    """
     mine = (run_steps.c.workspace_id == tx.workspace_id, run_steps.c.run_id == run_id)
     key = tuple_(run_steps.c.place, run_steps.c.iteration)
-    query = select(run_steps).where(*mine, key > after)
+    small = case((_LARGE, None), else_=run_steps.c.output).label("output")
+    query = select(*_STEP, small, func.coalesce(_LARGE, False).label("large")).where(*mine, key > after)
     if limit is not None:
         places = select(run_steps.c.place, run_steps.c.iteration).where(*mine, key > after).distinct()
         places = places.order_by(run_steps.c.place, run_steps.c.iteration).limit(limit)

@@ -124,7 +124,7 @@ def _step(attempts: list[Row[Any]], asked: Mapping[tuple[str, int], str], plan: 
         duration_ms=_duration(attempts[0].started_at, row.ended_at),
         input=from_text(row.input),
         output=from_text(row.output),
-        output_ref=None,
+        output_ref=output_path(row) if row.large else None,
         choice=row.choice,
         logs=from_text(row.logs) or [],
         tool_calls=[],
@@ -132,6 +132,12 @@ def _step(attempts: list[Row[Any]], asked: Mapping[tuple[str, int], str], plan: 
         usage=None if row.usage is None else Usage.model_validate(from_text(row.usage)),
         approval_id=asked.get((row.step_key, row.iteration)),
     )
+
+
+def output_path(row: Row[Any]) -> str:
+    """Return where an output is read that is too large to stand in its step."""
+    path = f"/runs/{wire_id(row.run_id)}/steps/{step_id(row.place, row.kind)}/output"
+    return f"{path}?iteration={row.iteration}" if row.iteration else path
 
 
 def _attempt(row: Row[Any]) -> Attempt:

@@ -2,14 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from provenance.core.actor import Actor, Role, Scope
 from provenance.core.cursors import DEFAULT_LIMIT, MAX_LIMIT
+from provenance.core.objects import Objects
 from provenance.core.routing import Db, Route, require
 from provenance.ledger.dependencies import RunningLedger
+from provenance.ledger.interactions.listing_routes import json_answer
 from provenance.runs import bulk as many
 from provenance.runs import service
+from provenance.runs.outputs.service import Outputs
 from provenance.runs.runtime import Runs
 from provenance.runs.schemas import (
     Run,
@@ -42,7 +45,14 @@ async def runs_of(request: Request) -> Runs:
     return found
 
 
+async def objects_of(request: Request) -> Objects:
+    """Return the running application's object store."""
+    found: Objects = request.app.state.objects
+    return found
+
+
 RunningRuns = Annotated[Runs, Depends(runs_of)]
+ObjectStore = Annotated[Objects, Depends(objects_of)]
 
 
 class Asked(RunFilters):
@@ -129,3 +139,23 @@ async def steps(
     keys = await ledger.keyring.of(actor.workspace_id)
     async with db.read(actor) as tx:
         return await service.steps(tx, runs, keys, run_id, limit=limit, cursor=cursor)
+
+
+@router.get(
+    "/runs/{run_id}/steps/{step_id}/output",
+    operation_id="runs.step_output",
+    response_model=None,
+    responses=json_answer("The output as it is, whatever its JSON type.", {}),
+)
+async def step_output(
+    run_id: str,
+    step_id: str,
+    actor: Reader,
+    db: Db,
+    objects: ObjectStore,
+    iteration: Annotated[int, Query(ge=0, le=1_000_000, description="Which item of its forEach; 0: the step.")] = 0,
+) -> Response:
+    """What a step gave, of any size: what outputRef in the list of steps points at."""
+    async with db.read(actor) as tx:
+        found = await service.step_output(tx, run_id, step_id, iteration)
+    return Response(await Outputs(db, objects).text(actor.workspace_id, found), media_type="application/json")

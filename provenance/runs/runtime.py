@@ -7,6 +7,7 @@ from sqlalchemy import Row
 
 from provenance.connections.running import Connections
 from provenance.core.egress import Egress
+from provenance.core.objects import Objects
 from provenance.engine.dispatch import Dispatch
 from provenance.engine.running import CHANNEL, Engine
 from provenance.engine.schemas import RunKey
@@ -23,6 +24,7 @@ from provenance.runs.entering import Entrance
 from provenance.runs.gates import Gate, Nobody
 from provenance.runs.hosting import Evaluate
 from provenance.runs.library import Library, Shelf
+from provenance.runs.outputs.service import Outputs
 
 
 class Runs:
@@ -77,6 +79,7 @@ class Working:
         ledger: Ledger,
         shelf: Shelf,
         egress: Egress,
+        objects: Objects,
         *,
         slots: int,
         lease_seconds: float,
@@ -84,10 +87,11 @@ class Working:
         gate: Gate | None = None,
         further: dict[str, Outside] | None = None,
     ) -> None:
-        """Take the ledger, where published versions are, the client for calls out, how many runs to hold, and how
-        long a silent worker keeps them; ``further`` are kinds of other features.
+        """Take the ledger, where published versions are, the client for calls out, the object store, how many runs
+        to hold, and how long a silent worker keeps them; ``further`` are kinds of other features.
         """
         self.engine = Engine(ledger)
+        self.outputs = Outputs(ledger.db, objects)
         http, library = Http(Credentials(ledger, egress, Connections(ledger, egress))), Library(shelf)
         child = Child(Entrance(self.engine, library).begin)
         doers = Doers({"data": http, "action": http, "workflow": child, **(further or {})})
@@ -97,6 +101,7 @@ class Working:
             gate or Nobody(),
             evaluate,
             library=library,
+            outputs=self.outputs,
             dispatch=Dispatch(ledger.db.url, lease_seconds=lease_seconds),
             slots=slots,
         )
@@ -105,6 +110,6 @@ class Working:
         """Carry runs on until ``stop`` is set."""
         self.engine.start()
         try:
-            await self.carrier.run(stop)
+            await asyncio.gather(self.carrier.run(stop), self.outputs.keep_moving(stop))
         finally:
             await self.engine.stop()

@@ -22,6 +22,7 @@ from provenance.runs.entering import begin, prepare
 from provenance.runs.errors import CannotReuse, NotDeployed, RunActive, RunEnded, RunNotFound
 from provenance.runs.events import RunEvent, run_fact, step_id, wire_id
 from provenance.runs.library import Live
+from provenance.runs.outputs import service as outputs
 from provenance.runs.runtime import Runs
 from provenance.runs.schemas import (
     Run,
@@ -176,6 +177,12 @@ async def steps(
     return RunSteps(items=items[:limit], next_cursor=following)
 
 
+async def step_output(tx: ReadTx, run_id: str, step_id: str, iteration: int) -> outputs.Place:
+    """Return what a step gave, or where that is. Raises RunNotFound, StepNotFound."""
+    row = _found(await queries.one(tx, _parsed(run_id)))
+    return await outputs.find(tx, row.id, step_id, iteration)
+
+
 def _place_of(step: Any, rows: list[Any]) -> tuple[int, int]:
     return next(
         (row.place, row.iteration)
@@ -283,6 +290,7 @@ async def delete(tx: WriteTx, run_id: str) -> RunDeleted:
 
 async def forget(tx: WriteTx, run_ids: list[uuid.UUID]) -> None:
     """Remove everything that is kept of locked runs beside the ledger: steps, waits, approvals with their comments."""
+    await outputs.forget(tx, run_ids)
     await queries.remove(tx, run_ids)
     for run_id in run_ids:
         await approvals.forget_run(tx, run_id)

@@ -35,6 +35,7 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
         ledger,
         WorkflowShelf(ledger.db),
         egress,
+        objects,
         slots=settings.run_slots,
         lease_seconds=settings.run_lease_seconds,
         evaluate=evaluator.value,

@@ -156,6 +156,7 @@ OF_ITS_OWN = {
     "runs/interpreting": {"course", "results", "scope"},
     "runs/event_triggers": {"hearing", "listening", "patterns"},
     "runs/schedules": {"slots"},
+    "runs/outputs": set[str](),
     "runs/webhooks": {"headers", "refusals", "schemes"},
     "billing": set[str](),
     "realtime": {

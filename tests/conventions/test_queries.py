@@ -29,6 +29,8 @@ WIDE = {
     "datastores/objects/queries.py:workspaces_with_garbage": "the worker looks after all workspaces",
     "datastores/uploads/queries.py:waiting": "the worker looks after all workspaces",
     "datastores/uploads/queries.py:workspaces_with_old": "the worker looks after all workspaces",
+    "runs/outputs/queries.py:large": "the worker looks after all workspaces",
+    "runs/outputs/queries.py:doubted": "the worker looks after all workspaces",
     "approvals/queries.py:overdue": "the worker looks after all workspaces",
     "bus/keys/queries.py:key_by_id": "a key names no workspace; it is found by its own id and tells its workspace",
     "bus/inbound/queries.py:find_inbound": "who posts to an address names no workspace; the signature decides",

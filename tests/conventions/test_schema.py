@@ -106,6 +106,8 @@ class TestMigrations:
 OF_UPKEEP = {
     "ix_bus_arrivals_at",
     "ix_bus_messages_expires_at",
+    "ix_run_output_garbage_after",
+    "ix_run_steps_large",
     "ix_runs_owned",
     "ix_runs_ready",
     "ix_runs_timers",

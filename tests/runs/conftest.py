@@ -63,7 +63,8 @@ class World:
         stop = asyncio.Event()
         given: dict[str, Any] = {"slots": 64, "lease_seconds": 12.0, **options}
         egress, evaluator = Egress(["127.0.0.1"]), Evaluator()
-        work = Working(self.app.ledger, self.published, egress, evaluate=evaluator.value, **given)
+        objects = self.app.door.framework.state.objects
+        work = Working(self.app.ledger, self.published, egress, objects, evaluate=evaluator.value, **given)
         task = asyncio.create_task(work.run(stop))
         try:
             yield work

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from provenance.core.egress import Egress
 from provenance.core.keyring import Keyring, load_master_key
+from provenance.core.objects import Objects
 from provenance.core.settings import Settings
 from provenance.expressions import Evaluator
 from provenance.ledger.service import Ledger
@@ -34,7 +35,8 @@ async def main(folder: Path) -> None:
     egress = Egress(["127.0.0.1"])
     (folder / f"working-{os.getpid()}").touch()
     options = {"slots": 32, "lease_seconds": given["lease"]}
-    await Working(ledger, published, egress, evaluate=Evaluator().value, **options).run(asyncio.Event())
+    objects = Objects.of(settings)
+    await Working(ledger, published, egress, objects, evaluate=Evaluator().value, **options).run(asyncio.Event())
 
 
 asyncio.run(main(Path(sys.argv[1])))

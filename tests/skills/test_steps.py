@@ -29,6 +29,7 @@ async def working(app: Running) -> AsyncIterator[None]:
         ledger,
         WorkflowShelf(ledger.db),
         egress,
+        app.door.framework.state.objects,
         slots=16,
         lease_seconds=12.0,
         evaluate=evaluator.value,
