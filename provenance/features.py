@@ -77,6 +77,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
     ),
     "/uploads": ("provenance.datastores.uploads.routes",),
     "/downloads": ("provenance.datastores.objects.routes",),
+    "/api/bus/bridges": ("provenance.bus.bridges.routes",),
     "/bus/messages": ("provenance.bus.messages.routes",),
     "/bus/schemas": ("provenance.bus.schemas.routes",),
     "/bus/api-keys": ("provenance.bus.keys.routes",),
@@ -143,6 +144,7 @@ TABLES = (
     "provenance.bus.schemas.tables",
     "provenance.bus.keys.tables",
     "provenance.bus.inbound.tables",
+    "provenance.bus.bridges.tables",
 )
 
 TASKS = (
@@ -162,6 +164,7 @@ LOOPS = (
     "provenance.notifications.tasks",
     "provenance.notifications.digest.tasks",
     "provenance.bus.deliveries.tasks",
+    "provenance.bus.bridges.tasks",
     "provenance.runs.message_targets.tasks",
     "provenance.upkeep",
     "provenance.runs.tasks",

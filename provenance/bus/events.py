@@ -19,3 +19,6 @@ class BusEvent(StrEnum):
     SCHEMA_CHANGED = "bus.schema_changed"
     KEY_CREATED = "bus.key_created"
     KEY_REVOKED = "bus.key_revoked"
+    BRIDGE_CREATED = "bus.bridge_created"
+    BRIDGE_UPDATED = "bus.bridge_updated"
+    BRIDGE_DELETED = "bus.bridge_deleted"

@@ -105,6 +105,10 @@ OF_ITS_OWN = {
         "signing", "statements", "topics",
     },
     "runs/message_targets": {"starting"},
+    "bus/bridges": {
+        "arriving", "connecting", "consuming", "credentials", "mapping", "planning", "recording", "rendering",
+        "sending", "working",
+    },
     "bus/deliveries": {"backoff", "contract", "looping", "settler", "settling", "upkeep", "webhook", "working"},
     "bus/inbound": {"refusals", "schemes"},
     "bus/keys": {"resolving"},

@@ -60,6 +60,7 @@ PUBLIC = {
 OTHER_VERBS = {
     "list": {
         "list_approvals",
+        "list_bridges",
         "list_grants",
         "list_events",
         "list_erasures",
