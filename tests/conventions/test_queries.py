@@ -35,6 +35,7 @@ WIDE = {
     "bus/keys/queries.py:key_by_id": "a key names no workspace; it is found by its own id and tells its workspace",
     "bus/inbound/queries.py:find_inbound": "who posts to an address names no workspace; the signature decides",
     "bus/inbound/queries.py:forget_old": "upkeep throws away what is over its time, of all workspaces",
+    "bus/bridges/queries.py:forget_dead_letters": "upkeep throws away what is over its time, of all workspaces",
     "core/keyring.py:load_master_key": "asks which master keys wrapped anything, of the whole installation",
 }
 """Functions that read over workspaces on purpose, and why."""

@@ -104,6 +104,8 @@ class TestMigrations:
 
 
 OF_UPKEEP = {
+    "ix_bus_bridge_dead_letters_at",
+    "ix_bus_bridge_states_due",
     "ix_bus_arrivals_at",
     "ix_bus_messages_expires_at",
     "ix_run_output_garbage_after",
