@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "9c41e7a2d6f8"
-down_revision = "4d8f1a6be273"
+down_revision = "5b7c20d94e1f"
 branch_labels = None
 depends_on = None
 
