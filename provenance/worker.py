@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from provenance.core.clock import until
 from provenance.core.errors import Unavailable
 from provenance.core.keyring import MASTER_KEY_FILE, Keyring, KeyringError, load_master_key
+from provenance.core.memory import settle_memory
 from provenance.core.settings import Settings
 from provenance.features import load_tasks, loops
 from provenance.ledger.feed import Feed, registered
@@ -46,6 +47,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
             return
         ledger.use(keyring)
         ledger.wakeups.start()
+        settle_memory()
         log.info("working", handlers=[handler.name for handler in registered])
         async with asyncio.TaskGroup() as work:
             work.create_task(Feed(ledger.db, ledger.catalogues, registered).run(stop))

@@ -13,8 +13,9 @@ import asyncpg
 from provenance.core.db import AWAY, asyncpg_dsn
 from provenance.core.ids import new_uuid
 from provenance.engine import queries
-from provenance.engine.lane import as_uuid, connect
+from provenance.engine.lane import connect
 from provenance.engine.schemas import Claimed, OpenWait, Outlook, RunKey, Standing, StepRow
+from provenance.engine.writing import as_uuid
 
 SWEPT = 500
 

@@ -9,19 +9,17 @@ import contextlib
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import asyncpg
 import structlog
 
 from provenance.core.db import AWAY, LOST, SESSION_SETTINGS, DatabaseUnavailable, asyncpg_dsn, problem_of
 from provenance.core.errors import Invalid, Problem
-from provenance.engine import queries
+from provenance.engine import queries, writing
 from provenance.engine.errors import EngineFull
-from provenance.engine.schemas import Checkpoint, RunKey
-from provenance.engine.tokens import token_parts
-from provenance.ledger.appending import APPEND, arguments
-from provenance.ledger.entry import Entry
+from provenance.engine.schemas import Checkpoint
+from provenance.engine.writing import Sealed, as_uuid
 from provenance.ledger.service import Ledger
 
 log: Any = structlog.get_logger("engine.lane")
@@ -32,8 +30,6 @@ WAITING = 20_000
 RECONNECT_SECONDS = 5.0
 _AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
 _REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
-
-Sealed = list[list[Entry]]
 
 
 class CheckpointLane:
@@ -139,8 +135,7 @@ class CheckpointLane:
                     known = await self._look_up(connection, group)
                     if known:
                         return known
-                async with connection.transaction():
-                    return await write(connection, group, sealed)
+                return await writing.commit(connection, group, sealed)
             except _AGAIN:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
@@ -189,58 +184,3 @@ async def connect(dsn: str, name: str) -> "asyncpg.Connection[asyncpg.Record]":
     """
     settings = {**SESSION_SETTINGS, "application_name": name, "enable_seqscan": "off", "lock_timeout": "2000"}
     return await asyncpg.connect(dsn, server_settings=settings, timeout=RECONNECT_SECONDS, command_timeout=30)
-
-
-class Statements(Protocol):
-    """Where statements of a group run: a connection of the lane, or a transaction of somebody else's."""
-
-    async def fetch(self, sql: str, *arguments: Any) -> Sequence[Any]:
-        """Run one statement and return its rows."""
-        ...
-
-
-async def write(connection: Statements, group: Sequence[Checkpoint], sealed: Sealed) -> set[uuid.UUID]:
-    """Write a group inside the connection's transaction; return the ids of the runs that passed the fence."""
-    passed = await write_rows(connection, group)
-    await append(connection, [own for each, own in zip(group, sealed, strict=True) if each.key.run_id in passed])
-    return passed
-
-
-async def write_rows(connection: Statements, group: Sequence[Checkpoint]) -> set[uuid.UUID]:
-    """Write the runs, steps and waits of a group; the entries follow by `append`, last of all."""
-    passed: set[uuid.UUID] = set()
-    if begun := [each for each in group if each.new is not None]:
-        passed |= {as_uuid(row[0]) for row in await connection.fetch(queries.INSERT, *queries.new_rows(begun))}
-    if going := [each for each in group if each.new is None]:
-        passed |= {as_uuid(row[0]) for row in await connection.fetch(queries.FENCE, *queries.fenced_rows(going))}
-    applied = [each for each in group if each.key.run_id in passed]
-    for statement, rows in (
-        (queries.STEPS, queries.step_rows(applied)),
-        (queries.CLOSE_WAITS, queries.closed_rows(applied)),
-        (queries.OPEN_WAITS, queries.opened_rows(applied)),
-        (queries.DROP_WAITS, queries.ended_keys(applied)),
-    ):
-        if rows is not None:
-            await connection.fetch(statement, *rows)
-    for each in applied:
-        if each.resolves is not None:
-            await _resolve(connection, each.key, *each.resolves)
-    return passed
-
-
-async def append(connection: Statements, sealed: Sealed) -> None:
-    """Append the entries of a group to the ledger: the last statement of its transaction."""
-    entries = [entry for own in sealed for entry in own]
-    if entries:
-        await connection.fetch(APPEND, *arguments(entries))
-
-
-async def _resolve(connection: Statements, child: RunKey, token: str, outcome: str) -> None:
-    run_id, step_key, iteration = token_parts(token)
-    await connection.fetch(queries.SIGNAL, child.workspace_id, run_id)
-    await connection.fetch(queries.RESOLVE, child.workspace_id, run_id, step_key, iteration, outcome)
-
-
-def as_uuid(value: Any) -> uuid.UUID:
-    """Return the driver's UUID as a plain one, which hashes like those we make."""
-    return uuid.UUID(int=value.int)

@@ -1,106 +1,14 @@
-"""Every statement of the engine, in PostgreSQL's own words: arrays in, one round trip for a whole group.
+"""Claiming, waking, sweeping and reading runs, in PostgreSQL's own words; what checkpoints write is in `rows`.
 
 They run on connections of the engine's own (`provenance.engine.lane`, `provenance.engine.dispatch`) or, where
 somebody else's transaction resolves a wait, on that one. Moments are the database's clock.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+import uuid
+from collections.abc import Iterable
 
 from provenance.core.db import WriteTx
-from provenance.engine.schemas import Checkpoint, Claimed, NewRun, OpenWait, RunKey, State, StepRow, WaitRow
-
-Args = list[Any]
-
-_NEW = {
-    "workspace_id": "uuid", "id": "uuid", "workflow_id": "uuid", "version": "integer", "environment": "text",
-    "slot": "smallint", "max_concurrent": "smallint", "priority": "smallint", "lasts": "float8", "needs": "text",
-    "start_key": "text",
-    "trigger_type": "text", "triggered_by": "text", "triggered_by_kind": "text", "hop_count": "smallint",
-    "replay_of": "uuid", "parent_id": "uuid", "parent_token": "text", "about": "text", "input": "text",
-    "started_at": "bigint",
-}  # fmt: skip
-assert tuple(_NEW) == NewRun._fields
-_RESULT = {
-    "state": "text", "status": "text", "after": "float8", "output": "text", "error": "text", "ended_at": "bigint",
-}  # fmt: skip
-_KEPT = ", ".join(name for name in _NEW if name not in ("lasts", "needs"))
-
-
-def _unnest(columns: dict[str, str], first: int = 1) -> str:
-    arrays = ", ".join(f"${at}::{kind}[]" for at, kind in enumerate(columns.values(), first))
-    return f"unnest({arrays}) AS o({', '.join(columns)})"
-
-
-_AFTER = """CASE WHEN o.state = 'ended' THEN now()
-                 WHEN o.after IS NULL THEN CASE WHEN o.status = 'approval' THEN 'infinity' ELSE {deadline} END
-                 WHEN o.status = 'approval' THEN now() + o.after * interval '1 second'
-                 ELSE least(now() + o.after * interval '1 second', {deadline}) END"""
-
-INSERT = f"""
-INSERT INTO runs ({_KEPT}, needs, deadline, state, status, seq, output, error, ended_at, run_after, parked_at)
-SELECT {", ".join(f"o.{name}" for name in _KEPT.split(", "))}, string_to_array(o.needs, ','),
-       now() + o.lasts * interval '1 second', o.state, o.status, 1, o.output, o.error, o.ended_at,
-       {_AFTER.format(deadline="now() + o.lasts * interval '1 second'")},
-       CASE WHEN o.state = 'parked' THEN now() END
-  FROM {_unnest({**_NEW, **_RESULT})}
-    ON CONFLICT DO NOTHING
-RETURNING id
-"""  # noqa: S608 — names of ours
-
-_FENCED = {
-    "workspace_id": "uuid", "id": "uuid", "epoch": "integer", "seq": "integer", "signal": "integer",
-    **_RESULT, "progress": "boolean",
-}  # fmt: skip
-FENCE = f"""
-UPDATE runs AS r
-   SET state = o.state, status = o.status, seq = o.seq + 1,
-       owner = CASE WHEN o.state = 'running' THEN r.owner END,
-       takeovers = CASE WHEN o.progress THEN 0 ELSE r.takeovers END,
-       output = coalesce(o.output, r.output), error = coalesce(o.error, r.error), ended_at = o.ended_at,
-       run_after = CASE WHEN o.state = 'running' THEN r.run_after ELSE {_AFTER.format(deadline="r.deadline")} END,
-       parked_at = CASE WHEN o.state = 'parked' THEN now() END
-  FROM {_unnest(_FENCED)}
- WHERE r.workspace_id = o.workspace_id AND r.id = o.id AND r.epoch = o.epoch AND r.seq = o.seq
-   AND r.state = 'running' AND (o.state <> 'parked' OR r.signal = o.signal)
-RETURNING r.id
-"""  # noqa: S608 — names of ours
-
-_STEP = {
-    "run_id": "uuid", "step_key": "text", "iteration": "integer", "attempt": "smallint", "place": "integer",
-    "kind": "text", "status": "text", "handled": "boolean", "choice": "text", "input": "text", "output": "text",
-    "error": "text", "logs": "text", "usage": "text", "started_at": "bigint", "ended_at": "bigint",
-}  # fmt: skip
-assert tuple(_STEP) == StepRow._fields
-_STEP_NAMES = ", ".join(_STEP)
-STEPS = f"""
-INSERT INTO run_steps (workspace_id, {_STEP_NAMES})
-SELECT o.workspace_id, {", ".join(f"o.{name}" for name in _STEP)} FROM {_unnest({"workspace_id": "uuid", **_STEP})}
-    ON CONFLICT (workspace_id, run_id, step_key, iteration, attempt) DO UPDATE
-   SET status = excluded.status, handled = excluded.handled, choice = excluded.choice,
-       input = coalesce(excluded.input, run_steps.input), output = excluded.output, error = excluded.error,
-       logs = excluded.logs, usage = excluded.usage, ended_at = excluded.ended_at
-"""  # noqa: S608 — names of ours
-
-_WAIT = {
-    "run_id": "uuid", "step_key": "text", "iteration": "integer", "kind": "text", "seconds": "float8", "ref": "text",
-}  # fmt: skip
-assert tuple(_WAIT) == WaitRow._fields
-OPEN_WAITS = f"""
-INSERT INTO run_waits (workspace_id, run_id, step_key, iteration, kind, due, ref)
-SELECT o.workspace_id, o.run_id, o.step_key, o.iteration, o.kind, now() + o.seconds * interval '1 second', o.ref
-  FROM {_unnest({"workspace_id": "uuid", **_WAIT})}
-    ON CONFLICT (workspace_id, run_id, step_key, iteration) DO UPDATE
-   SET kind = excluded.kind, due = excluded.due, ref = excluded.ref, since = now(), resolved = NULL, outcome = NULL
-"""  # noqa: S608 — names of ours
-CLOSE_WAITS = """
-DELETE FROM run_waits AS w USING unnest($1::uuid[], $2::uuid[], $3::text[], $4::integer[]) AS o(workspace, run, key, i)
- WHERE w.workspace_id = o.workspace AND w.run_id = o.run AND w.step_key = o.key AND w.iteration = o.i
-"""
-DROP_WAITS = """
-DELETE FROM run_waits AS w USING unnest($1::uuid[], $2::uuid[]) AS o(workspace, run)
- WHERE w.workspace_id = o.workspace AND w.run_id = o.run
-"""
+from provenance.engine.schemas import Claimed, OpenWait, RunKey, StepRow
 
 WOKEN = """state = CASE WHEN state = 'parked' THEN 'queued' ELSE state END,
        status = CASE WHEN state = 'parked' THEN 'running' ELSE status END,
@@ -138,7 +46,7 @@ UPDATE runs AS r SET state = 'running', status = 'running', owner = $1, epoch = 
   FROM picked WHERE r.workspace_id = picked.workspace_id AND r.id = picked.id
 RETURNING {_CLAIMED}
 """  # noqa: S608 — names of ours
-STEPS_OF = f"SELECT {_STEP_NAMES} FROM run_steps WHERE (workspace_id, run_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) ORDER BY place, attempt"  # noqa: S608, E501 — names of ours
+STEPS_OF = f"SELECT {', '.join(StepRow._fields)} FROM run_steps WHERE (workspace_id, run_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) ORDER BY place, attempt"  # noqa: S608, E501 — names of ours
 WAITS_OF = """
 SELECT run_id, step_key, iteration, kind, extract(epoch FROM due - now())::float8 AS left, ref,
        resolved IS NOT NULL AS resolved, outcome
@@ -197,60 +105,10 @@ SELECT extract(epoch FROM least(
 """
 
 
-def columns(rows: Iterable[Sequence[Any]], width: int) -> Args:
-    """Turn rows into one list a column; ``width`` empty lists when there is no row."""
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
-
-
-def new_rows(checkpoints: Sequence[Checkpoint]) -> Args:
-    """Return the arguments of `INSERT`."""
-    rows = []
-    for each in checkpoints:
-        assert each.new is not None, "only checkpoints that begin a run come here"
-        needs = each.new.needs and ",".join(each.new.needs)
-        rows.append((*each.new._replace(needs=needs), *_result(each)))  # type: ignore[arg-type]
-    return columns(rows, len(_NEW) + len(_RESULT))
-
-
-def fenced_rows(checkpoints: Sequence[Checkpoint]) -> Args:
-    """Return the arguments of `FENCE`."""
-    return columns(
-        [(*each.key, each.epoch, each.seq, each.signal, *_result(each), each.progress) for each in checkpoints],
-        len(_FENCED),
-    )
-
-
-def _result(each: Checkpoint) -> tuple[Any, ...]:
-    return (each.state.value, each.status.value, each.after, each.output, each.error, each.ended_at)
-
-
-def step_rows(checkpoints: Sequence[Checkpoint]) -> Args | None:
-    """Return the arguments of `STEPS`; None when no step changes."""
-    rows = {(row[:4]): (each.key.workspace_id, *row) for each in checkpoints for row in each.steps}
-    return columns(rows.values(), len(_STEP) + 1) if rows else None
-
-
-def opened_rows(checkpoints: Sequence[Checkpoint]) -> Args | None:
-    """Return the arguments of `OPEN_WAITS`; None when no wait is opened."""
-    rows = [(each.key.workspace_id, *row) for each in checkpoints for row in each.opened]
-    return columns(rows, len(_WAIT) + 1) if rows else None
-
-
-def closed_rows(checkpoints: Sequence[Checkpoint]) -> Args | None:
-    """Return the arguments of `CLOSE_WAITS`; None when no wait is closed."""
-    rows = [(*each.key, *row) for each in checkpoints for row in each.closed]
-    return columns(rows, 4) if rows else None
-
-
-def ended_keys(checkpoints: Sequence[Checkpoint]) -> Args | None:
-    """Return the arguments of `DROP_WAITS` for runs that end with waits behind them; None when there are none."""
-    rows = [each.key for each in checkpoints if each.state is State.ENDED and each.new is None]
-    return columns(rows, 2) if rows else None
-
-
-def keys(found: Iterable[RunKey]) -> Args:
+def keys(found: Iterable[RunKey]) -> list[list[uuid.UUID]]:
     """Return run keys as the two arrays that statements take."""
-    return columns(found, 2)
+    listed = list(found)
+    return [[key.workspace_id for key in listed], [key.run_id for key in listed]]
 
 
 async def signal(tx: WriteTx, key: RunKey) -> bool:

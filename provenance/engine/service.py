@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from provenance.core.db import WriteTx
-from provenance.engine import lane, queries
+from provenance.engine import queries, writing
 from provenance.engine.errors import AlreadyResolved
 from provenance.engine.schemas import Checkpoint, RunKey
 from provenance.engine.tokens import token_parts
@@ -74,12 +74,12 @@ async def write_rows(tx: WriteTx, checkpoint: Checkpoint) -> bool:
 
     Its deeds are the caller's to record: by `append`, after whatever else the transaction writes.
     """
-    return bool(await lane.write_rows(_InTransaction(tx), [checkpoint]))
+    return bool(await writing.write_rows(_InTransaction(tx), [checkpoint]))
 
 
 async def append(tx: WriteTx, sealed: list[Entry]) -> None:
     """Append entries to the ledger in the caller's transaction, which writes nothing more after."""
-    await lane.append(_InTransaction(tx), [sealed])
+    await writing.append(_InTransaction(tx), [sealed])
 
 
 class Hints(Protocol):
