@@ -47,6 +47,7 @@ from provenance.realtime.hub import Hub
 from provenance.realtime.socket import Sockets
 from provenance.runs import hot as hot_starts
 from provenance.runs.asking import People
+from provenance.runs.express import express_handlers as starting_runs
 from provenance.runs.of_workflows import RunsSeenByWorkflows
 from provenance.runs.runtime import Runs
 from provenance.runs.shelf import WorkflowShelf
@@ -139,7 +140,7 @@ def create_app(settings: Settings) -> Door:
     door = Door(
         app,
         hot=_hot(ledger, runs, authenticate) if settings.hot_dispatch else {},
-        express=_express(ledger, bus, authenticate.remembered) if settings.hot_dispatch else {},
+        express=_express(ledger, bus, runs, authenticate.remembered) if settings.hot_dispatch else {},
         body_limits=BODY_LIMITS,
         around=_cors(settings.cors_origins) if settings.cors_origins else None,
         denied=denials.note,
@@ -163,8 +164,8 @@ def _framework(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]])
     )
 
 
-def _express(ledger: Ledger, bus: Bus, remembered: Remembered) -> dict[bytes, ExpressHandler]:
-    return hot.express_handlers(ledger, remembered) | publishing(bus, remembered)
+def _express(ledger: Ledger, bus: Bus, runs: Runs, remembered: Remembered) -> dict[bytes, ExpressHandler]:
+    return hot.express_handlers(ledger, remembered) | publishing(bus, remembered) | starting_runs(runs, remembered)
 
 
 def _hot(ledger: Ledger, runs: Runs, authenticate: Authenticate) -> dict[tuple[str, str], HotHandler]:

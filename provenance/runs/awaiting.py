@@ -72,7 +72,10 @@ class Ends:
             waiting.ring.set()
 
     async def stop(self) -> None:
-        """End the readers."""
+        """End the readers, and whoever still waits."""
+        for waiting in self._waiting.values():
+            for end in [each for ends in waiting.ends.values() for each in ends]:
+                end.cancel()
         readers = [waiting.reader for waiting in self._waiting.values() if waiting.reader is not None]
         for reader in readers:
             reader.cancel()

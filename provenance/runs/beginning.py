@@ -5,20 +5,23 @@ reaches outside, and what comes after a wait, is a worker's.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from provenance.engine.schemas import Checkpoint, NewRun, RunKey, State, Status
 from provenance.ledger.service import Deed
 from provenance.runs.drive import Drive
 from provenance.runs.hosting import Hosting
-from provenance.runs.running import Facts
-from provenance.workflows.plan import Plan
+from provenance.runs.starting import Prepared
+
+Begun = Callable[[Checkpoint | BaseException], None]
+"""Told once: the first checkpoint of a run when it is committed, or why nothing of it is stored."""
 
 
 class _Beginning(Drive):
     """A run on its way into the database."""
 
-    begun: "asyncio.Future[Checkpoint]"
+    told: Begun | None
 
 
 class Beginner(Hosting):
@@ -32,51 +35,55 @@ class Beginner(Hosting):
         self._slots = slots
         self._held = 0
 
-    async def begin(self, facts: Facts, plan: Plan, new: NewRun, deeds: list[Deed]) -> Checkpoint:
+    async def begin(self, prepared: Prepared) -> Checkpoint:
         """Begin a run and return its first checkpoint once it is committed.
 
         Raises EngineFull, DiskFull, DatabaseUnavailable: then nothing is stored.
         """
-        if new.slot == 0 or self._held >= self._slots:
-            return await self._queued(new, deeds)
-        drive = _Beginning(self, facts, plan, new=new, deeds=deeds)
-        drive.begun = asyncio.get_running_loop().create_future()
-        self._held += 1
-        try:
-            drive.advance()
-            return await drive.begun
-        finally:
-            self._held -= 1
-            drive.dead = True
-
-    async def _queued(self, new: NewRun, deeds: list[Deed]) -> Checkpoint:
         committed: asyncio.Future[Checkpoint] = asyncio.get_running_loop().create_future()
-        checkpoint = queued(new, deeds)
+        self.begin_soon(prepared, lambda outcome: _answer(committed, outcome))
+        return await committed
 
+    def begin_soon(self, prepared: Prepared, told: Begun) -> None:
+        """Begin a run and tell, now or later, what `begin` returns or raises."""
+        new = prepared.new
+        if new.slot == 0 or self._held >= self._slots:
+            self._queue(queued(new, prepared.deeds), told)
+            return
+        drive = _Beginning(self, prepared.facts, prepared.plan, new=new, deeds=prepared.deeds)
+        drive.told = told
+        self._held += 1
+        drive.advance()
+
+    def _queue(self, checkpoint: Checkpoint, told: Begun) -> None:
         def settle(outcome: bool | BaseException) -> None:
-            if not committed.done():
-                _answer(committed, checkpoint, outcome)
+            told(outcome if isinstance(outcome, BaseException) else checkpoint)
 
         checkpoint.settle = settle
-        self.engine.submit(checkpoint)
-        return await committed
+        try:
+            self.engine.submit(checkpoint)
+        except Exception as error:
+            told(error)
 
     def release(self, drive: Any, checkpoint: Checkpoint) -> None:
         """The run is in the database: whoever began it is told."""
-        if not drive.begun.done():
-            drive.begun.set_result(checkpoint)
+        self._tell(drive, checkpoint)
 
     def turned_away(self, drive: Any, outcome: bool | BaseException) -> None:
         """Nothing of the run was stored: whoever began it is told why."""
-        drive.dead = True
-        if not drive.begun.done():
-            _answer(drive.begun, None, outcome)
+        assert isinstance(outcome, BaseException), "a new run has no fence before it"
+        self._tell(drive, outcome)
 
     def crashed(self, drive: Any, error: Exception) -> None:
         """Nothing of the run was stored: whoever began it gets the mistake."""
+        self._tell(drive, error)
+
+    def _tell(self, drive: _Beginning, outcome: Checkpoint | BaseException) -> None:
         drive.dead = True
-        if not drive.begun.done():
-            drive.begun.set_exception(error)
+        told, drive.told = drive.told, None
+        if told is not None:
+            self._held -= 1
+            told(outcome)
 
 
 def queued(new: NewRun, deeds: list[Deed]) -> Checkpoint:
@@ -86,9 +93,10 @@ def queued(new: NewRun, deeds: list[Deed]) -> Checkpoint:
     return Checkpoint(key, 0, 0, 0, State.QUEUED, status, new=new, after=0.0, deeds=deeds)
 
 
-def _answer(future: "asyncio.Future[Checkpoint]", checkpoint: Checkpoint | None, outcome: bool | BaseException) -> None:
+def _answer(future: "asyncio.Future[Checkpoint]", outcome: Checkpoint | BaseException) -> None:
+    if future.done():
+        return  # whoever waited went away
     if isinstance(outcome, BaseException):
         future.set_exception(outcome)
     else:
-        assert checkpoint is not None, "a new run has no fence before it"
-        future.set_result(checkpoint)
+        future.set_result(outcome)

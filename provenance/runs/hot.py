@@ -39,18 +39,24 @@ def handlers(db: Database, runs: Runs, authenticate: Authenticate) -> dict[tuple
 
     async def create(exchange: Exchange) -> Answer | None:
         actor = await admit(exchange, WRITE, authenticate)
-        asked = _asked(exchange)
+        asked = asked_in(exchange)
         if asked is None:
             return None
-        agent = exchange.header(b"user-agent")
-        ORIGIN.set(Origin(exchange.client_ip, agent and agent[:USER_AGENT_KEPT], exchange.request_id))
+        ORIGIN.set(origin_of(exchange))
         started = await service.start(db, runs, actor, asked.workflow_id, asked)
         return Answer(201, started.model_dump_json(by_alias=True, exclude_none=True).encode())
 
     return {("POST", "/runs"): create}
 
 
-def _asked(exchange: Exchange) -> Asked | None:
+def origin_of(exchange: Exchange) -> Origin:
+    """Return where a request comes from, as its entries keep it."""
+    agent = exchange.header(b"user-agent")
+    return Origin(exchange.client_ip, agent and agent[:USER_AGENT_KEPT], exchange.request_id)
+
+
+def asked_in(exchange: Exchange) -> Asked | None:
+    """Return what a plain request asks for; None for one that is the route's."""
     if b"idempotency-key" in exchange.headers or not is_json(exchange.header(b"content-type")):
         return None
     try:

@@ -44,6 +44,14 @@ class Library:
         self._live: dict[tuple[uuid.UUID, uuid.UUID], tuple[float, Live]] = {}
         self._asking: dict[tuple[uuid.UUID, uuid.UUID], asyncio.Future[Live | None]] = {}
 
+    def at_hand(self, workspace_id: uuid.UUID, workflow_id: uuid.UUID) -> tuple[Live, Plan] | None:
+        """Return what is live with its plan, where nothing has to be asked for; None where something has."""
+        known = self._live.get((workspace_id, workflow_id))
+        if known is None or time.monotonic() - known[0] >= FRESH_SECONDS:
+            return None
+        plan = self._plans.get((workspace_id, workflow_id, known[1].version))
+        return None if plan is None else (known[1], plan)
+
     async def live(self, workspace_id: uuid.UUID, workflow_id: uuid.UUID) -> Live | None:
         """Return what is live, at most a second behind; what is not is asked for each time."""
         known = self._live.get((workspace_id, workflow_id))

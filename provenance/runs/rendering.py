@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from provenance.core.clock import NANOS, iso_millis, nanos
 from provenance.core.ids import encode
-from provenance.engine.schemas import State, Status, WaitKind
+from provenance.engine.schemas import NewRun, State, Status, WaitKind
 from provenance.runs.activity import from_text
 from provenance.runs.events import step_id, wire_id
 from provenance.runs.running import About
@@ -18,6 +18,7 @@ from provenance.runs.schemas import (
     Attempt,
     Run,
     RunError,
+    RunStarted,
     RunStep,
     RunSummary,
     StepError,
@@ -31,6 +32,26 @@ Places = Mapping[tuple[str, int], tuple[int, str, str, int]]
 Refs = Mapping[tuple[uuid.UUID, str, int], str]
 """What waits for people wait for, by run, step and item: an approval's id."""
 _SOON_NS = NANOS
+
+
+def status_of(new: NewRun) -> Status:
+    """Return how a run stands that was just accepted."""
+    return Status.RUNNING if new.slot is None else Status.QUEUED
+
+
+def begun(new: NewRun, status: str, end: Any = None) -> RunStarted:
+    """Return the answer to a start; ``end``: the row or the checkpoint that it has come to."""
+    ended_at = None if end is None else end.ended_at
+    return RunStarted(
+        run_id=wire_id(new.id),
+        workflow_id=encode("wf", new.workflow_id),
+        status=status,  # type: ignore[arg-type]
+        started_at=iso_millis(new.started_at),
+        completed_at=_moment(ended_at),
+        duration_ms=None if ended_at is None else (ended_at - new.started_at) // 1_000_000,
+        output=None if end is None else from_text(end.output),
+        error=None if end is None else error_of(end.error, {}),
+    )
 
 
 def summary_of(row: Row[Any], waits: Sequence[Row[Any]], refs: Refs, places: Places, now: int) -> dict[str, Any]:

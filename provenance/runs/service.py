@@ -10,11 +10,11 @@ from provenance.audit.schemas import Risk
 from provenance.audit.service import record as audit_record
 from provenance.core import cursors, ids
 from provenance.core.actor import Actor, Kind
-from provenance.core.clock import iso_millis, nanos
+from provenance.core.clock import nanos
 from provenance.core.db import ON_WRITE, Database, ReadTx, WriteTx
 from provenance.core.keyring import WorkspaceKeys
 from provenance.engine import service as engine
-from provenance.engine.schemas import ENDED, Checkpoint, Status, StepStatus, WaitKind
+from provenance.engine.schemas import ENDED, Checkpoint, StepStatus, WaitKind
 from provenance.ledger.service import record
 from provenance.runs import queries, rendering
 from provenance.runs.activity import from_text, to_text
@@ -54,21 +54,7 @@ class _After(msgspec.Struct):
 
 async def start(db: Database, runs: Runs, actor: Actor, workflow_id: str, asked: Any) -> RunStarted:
     """Start a run for a caller and answer. Raises NotDeployed, BadInput, EngineFull."""
-    found = ids.decode("wf", workflow_id)
-    if found is None:
-        raise NotDeployed
-    begun = await prepare(
-        runs.library,
-        Start(
-            workspace_id=actor.workspace_id,
-            workflow_id=found,
-            acting=(actor.id, actor.kind.value),
-            type=TriggerType.MANUAL if actor.kind is Kind.PERSON else TriggerType.API,
-            input=asked.input,
-            priority=getattr(asked, "priority", 0),
-            correlation_id=getattr(asked, "correlation_id", None),
-        ),
-    )
+    begun = await prepare(runs.library, start_of(actor, workflow_id, asked))
     checkpoint = None
     if ON_WRITE.get() is None:
         checkpoint = await begin_alone(runs, begun)
@@ -78,36 +64,35 @@ async def start(db: Database, runs: Runs, actor: Actor, workflow_id: str, asked:
     return await started(runs, begun, checkpoint, asked.wait)
 
 
+def start_of(actor: Actor, workflow_id: str, asked: Any) -> Start:
+    """Return the start that a caller asks for. Raises NotDeployed for what is no workflow's id."""
+    found = ids.decode("wf", workflow_id)
+    if found is None:
+        raise NotDeployed
+    return Start(
+        workspace_id=actor.workspace_id,
+        workflow_id=found,
+        acting=(actor.id, actor.kind.value),
+        type=TriggerType.MANUAL if actor.kind is Kind.PERSON else TriggerType.API,
+        input=asked.input,
+        priority=getattr(asked, "priority", 0),
+        correlation_id=getattr(asked, "correlation_id", None),
+    )
+
+
 async def begin_alone(runs: Runs, begun: Prepared) -> Checkpoint:
     """Start a run in a commit shared with others, carried on at once as far as it stays inside."""
-    return await runs.beginner.begin(begun.facts, begun.plan, begun.new, begun.deeds)
+    return await runs.beginner.begin(begun)
 
 
 async def started(runs: Runs, begun: Prepared, checkpoint: Checkpoint | None, wait: float) -> RunStarted:
     """Return the answer to a start; with ``wait`` seconds the end of the run, when it comes in that time."""
     if not wait:
-        status = Status.RUNNING if begun.new.slot is None else Status.QUEUED
-        return _answer(begun, status.value)
+        return rendering.begun(begun.new, rendering.status_of(begun.new))
     if checkpoint is not None and checkpoint.status in ENDED:
-        return _answer(begun, checkpoint.status.value, checkpoint.ended_at, checkpoint.output, error=checkpoint.error)
+        return rendering.begun(begun.new, checkpoint.status, checkpoint)
     row = await runs.ended(begun.facts.key, wait)
-    return _answer(begun, row.status, row.ended_at, row.output, error=row.error)
-
-
-def _answer(
-    begun: Prepared, status: str, ended_at: int | None = None, output: str | None = None, error: str | None = None
-) -> RunStarted:
-    new = begun.new
-    return RunStarted(
-        run_id=wire_id(new.id),
-        workflow_id=ids.encode("wf", new.workflow_id),
-        status=status,  # type: ignore[arg-type]
-        started_at=iso_millis(new.started_at),
-        completed_at=None if ended_at is None else iso_millis(ended_at),
-        duration_ms=None if ended_at is None else (ended_at - new.started_at) // 1_000_000,
-        output=from_text(output),
-        error=rendering.error_of(error, {}),
-    )
+    return rendering.begun(begun.new, row.status, row)
 
 
 # Reading

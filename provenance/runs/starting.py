@@ -7,7 +7,7 @@ import msgspec
 
 from provenance.core.clock import now_ns
 from provenance.core.ids import new_uuid
-from provenance.core.incoming import ORIGIN
+from provenance.core.incoming import ORIGIN, Origin
 from provenance.engine.schemas import NewRun, RunKey
 from provenance.ledger.service import Deed
 from provenance.runs.activity import from_text, to_text
@@ -55,8 +55,11 @@ class Prepared(msgspec.Struct, frozen=True):
     deeds: list[Deed]
 
 
-def prepared(start: Start, live: Live, plan: Plan) -> Prepared:
-    """Make the row of a run. Raises BadInput, NotDeployed, TriggerOff, TooManyHops."""
+def prepared(start: Start, live: Live, plan: Plan, origin: Origin | None = None) -> Prepared:
+    """Make the row of a run; ``origin`` is that of the request in hand where it is not told.
+
+    Raises BadInput, NotDeployed, TriggerOff, TooManyHops.
+    """
     if start.hop_count > MOST_HOPS:
         raise TooManyHops
     trigger = _entered(plan, start)
@@ -99,7 +102,7 @@ def prepared(start: Start, live: Live, plan: Plan) -> Prepared:
         new.started_at,
         new.parent_token,
     )
-    return Prepared(new, facts, plan, _deeds(new, start))
+    return Prepared(new, facts, plan, _deeds(new, start, origin or ORIGIN.get()))
 
 
 def _entered(plan: Plan, start: Start) -> Trigger:
@@ -114,7 +117,7 @@ def _entered(plan: Plan, start: Start) -> Trigger:
     return found
 
 
-def _deeds(new: NewRun, start: Start) -> list[Deed]:
+def _deeds(new: NewRun, start: Start, origin: Origin | None) -> list[Deed]:
     data: dict[str, Any] = {
         "runId": wire_id(new.id),
         "workflowId": workflow_wire_id(new.workflow_id),
@@ -126,7 +129,7 @@ def _deeds(new: NewRun, start: Start) -> list[Deed]:
     if start.replay_of is not None:
         data["replayOf"] = wire_id(start.replay_of)
     event = RunEvent.STARTED if new.slot is None else RunEvent.QUEUED
-    deeds = [Deed(run_fact(event, new.id, data), start.acting, ORIGIN.get())]
+    deeds = [Deed(run_fact(event, new.id, data), start.acting, origin)]
     if start.replay_of is not None:
         fact = run_fact(RunEvent.REPLAYED, new.id, {"runId": wire_id(new.id), "replayOf": data["replayOf"]})
         deeds.append(Deed(fact, start.acting))
