@@ -126,7 +126,7 @@ OF_ITS_OWN = {
         "drafts", "graph", "mapping", "plan", "problems", "releasing", "rendering", "running", "scoping", "steps",
         "timetable", "advising", "knowing", "skipping",
     },
-    "engine": {"dispatch", "lane", "running", "tokens"},
+    "engine": {"arrays", "dispatch", "lane", "rows", "running", "tokens", "writing"},
     "runs": {
         "activity",
         "asking",
@@ -136,6 +136,7 @@ OF_ITS_OWN = {
         "calls",
         "carrying",
         "entering",
+        "express",
         "events",
         "gates",
         "hosting",
