@@ -6,6 +6,7 @@ spelling of each mnemonic.
 """
 
 import uuid
+from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
@@ -14,13 +15,7 @@ from provenance.core.clock import now_ns
 from provenance.core.ids import new_uuid_text, random_bytes
 from provenance.core.keyring import WorkspaceKeys
 from provenance.ledger.catalogue.cache import Word
-from provenance.proof.canonical import canonical_string
-from provenance.proof.leaf import (
-    Envelope,
-    IndexKeys,
-    content_digest,
-    leaf_hash,
-)
+from provenance.proof.leaf import SALT_BYTES, VERSION, leaf_hash
 
 INDEX_PURPOSE = "ledger.index"
 DEDUPE_PURPOSE = "ledger.dedupe"
@@ -61,9 +56,9 @@ class Columns(NamedTuple):
 class Draft(msgspec.Struct, kw_only=True):
     """What is to be recorded, checked and with its words resolved.
 
-    ``members`` are the canonical texts of the content's members, without those that have no value.
-    ``repeat_key`` names the request for deduplication (None: every call is a new entry), ``sent`` is the canonical
-    form of what the client sent, compared when the key is seen again.
+    ``content`` is canonical JSON, its members without those that have no value. ``repeat_key`` names the request
+    for deduplication (None: every call is a new entry), ``sent`` is the canonical form of what the client sent,
+    compared when the key is seen again.
     """
 
     workspace_id: uuid.UUID
@@ -83,7 +78,7 @@ class Draft(msgspec.Struct, kw_only=True):
     outcome: str | None
     sequence_index: int | None
     corrects: str | None
-    members: list[tuple[str, bytes]]
+    content: bytes
     related: list[str]
     repeat_key: bytes | None
     sent: bytes
@@ -120,50 +115,20 @@ class Verdict(NamedTuple):
         return self.kind == "d"
 
 
-class _Names(dict[str, bytes]):
-    """The members' names as they are written, each made once."""
-
-    def __missing__(self, name: str) -> bytes:
-        written = self[name] = canonical_string(name) + b":"
-        return written
-
-
-_NAMES = _Names()
-
-
 def seal(draft: Draft, keys: WorkspaceKeys) -> Entry:
     """Seal a draft: from here on nothing of it may change."""
-    content = b"{" + b",".join([_NAMES[name] + value for name, value in draft.members]) + b"}"
-    salt = random_bytes(16)
-    digest = content_digest(salt, content)
+    content, salt, entry_id = draft.content, random_bytes(SALT_BYTES), new_uuid_text()
+    digest = sha256(salt + content).digest()
     index_mac = keys.fast_mac(INDEX_PURPOSE)
     recorded_at = now_ns()
     occurred_at = recorded_at if draft.occurred_at is None else draft.occurred_at
     resource_key = index_mac(b"r\0" + draft.resource_id.encode())[:16]
     user_key = None if draft.user_id is None else index_mac(b"u\0" + draft.user_id.encode())[:16]
-    entry_id = new_uuid_text()
-    envelope = Envelope(
-        action=draft.action.mnemonic,
-        actor_kind=draft.actor_kind,
-        content_digest=digest.hex(),
-        corrects=draft.corrects,
-        domain=draft.domain,
-        id=entry_id,
-        keys=IndexKeys(resource_key.hex(), None if user_key is None else user_key.hex()),
-        occurred=str(occurred_at),
-        origin=draft.origin.mnemonic,
-        outcome=draft.outcome,
-        parent_span=draft.parent_span_id,
-        platform=draft.platform,
-        recorded=str(recorded_at),
-        recorded_by=draft.recorded_by,
-        resource_type=draft.resource_type.mnemonic,
-        risk=draft.risk,
-        sequence=draft.sequence_index,
-        span=draft.span_id,
-        uow=draft.uow_id,
-        workspace=draft.workspace,
-    )
+    key = same = None
+    if draft.repeat_key is not None:
+        dedupe_mac = keys.fast_mac(DEDUPE_PURPOSE)
+        key = dedupe_mac(draft.repeat_key)[:16]
+        same = dedupe_mac(b"sent\0" + draft.sent)[:16]
     columns = Columns(
         draft.workspace_id,
         entry_id,
@@ -191,11 +156,32 @@ def seal(draft: Draft, keys: WorkspaceKeys) -> Entry:
         digest,
         resource_key,
         user_key,
-        leaf_hash(envelope.canonical()),
+        leaf_hash(_envelope(draft, entry_id, digest, (occurred_at, recorded_at), (resource_key, user_key))),
     )
-    key = same = None
-    if draft.repeat_key is not None:
-        dedupe_mac = keys.fast_mac(DEDUPE_PURPOSE)
-        key = dedupe_mac(draft.repeat_key)[:16]
-        same = dedupe_mac(b"sent\0" + draft.sent)[:16]
     return Entry(columns, draft.related, key, same, len(content) + 600)
+
+
+def _envelope(
+    draft: Draft, entry_id: str, digest: bytes, times: tuple[int, int], keys: tuple[bytes, bytes | None]
+) -> bytes:
+    """Write the canonical envelope, the same text as `provenance.proof.leaf.Envelope` makes in thrice the time.
+
+    Nothing in it needs an escape: mnemonics, ids and words of ours are letters, digits, ``_``, ``.`` and ``-``.
+    """
+    (occurred, recorded), (resource, user) = times, keys
+    user_text = "null" if user is None else f'"{user.hex()}"'
+    sequence = "null" if draft.sequence_index is None else draft.sequence_index
+    return (
+        f'{{"action":"{draft.action.mnemonic}","actorKind":"{draft.actor_kind}","contentDigest":"{digest.hex()}",'
+        f'"corrects":{_text(draft.corrects)},"domain":{_text(draft.domain)},"id":"{entry_id}",'
+        f'"keys":{{"r":"{resource.hex()}","u":{user_text}}},"occurred":"{occurred}",'
+        f'"origin":"{draft.origin.mnemonic}","outcome":{_text(draft.outcome)},'
+        f'"parentSpan":{_text(draft.parent_span_id)},"platform":{"true" if draft.platform else "false"},'
+        f'"recorded":"{recorded}","recordedBy":"{draft.recorded_by}","resourceType":"{draft.resource_type.mnemonic}",'
+        f'"risk":{_text(draft.risk)},"sequence":{sequence},"span":{_text(draft.span_id)},"uow":"{draft.uow_id}",'
+        f'"v":{VERSION},"workspace":"{draft.workspace}"}}'
+    ).encode()
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else f'"{value}"'

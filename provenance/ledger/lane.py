@@ -196,7 +196,7 @@ class Lane:
                     if known is not None:
                         return known
                 rows = await connection.fetch(APPEND, *arguments(entries, all_or_nothing=all_or_nothing))
-                return verdicts(rows)
+                return verdicts(rows, entries)
             except asyncpg.UniqueViolationError:
                 if not lost:
                     raise
@@ -226,7 +226,7 @@ class Lane:
         if not found:
             return None
         rest = [entry for entry in entries if entry.columns.id not in found]
-        again = iter(verdicts(await connection.fetch(APPEND, *arguments(rest))) if rest else ())
+        again = iter(verdicts(await connection.fetch(APPEND, *arguments(rest)), rest) if rest else ())
         return [Verdict(found[entry_id], entry_id, "c") if entry_id in found else next(again) for entry_id in ids]
 
     async def _connected(self) -> "asyncpg.Connection[asyncpg.Record]":

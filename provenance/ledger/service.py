@@ -224,19 +224,19 @@ def _knows(catalogue: Catalogue, wanted: Iterable[tuple[Kind, str]]) -> bool:
     return all(word is not None and word.used and word.is_system for word in known)
 
 
-def _content_of(fact: Fact, origin: Origin | None) -> list[tuple[str, bytes]]:
+def _members_of(fact: Fact, origin: Origin | None) -> list[tuple[bytes, bytes]]:
     """Return the members of a fact's content, in canonical order; of a request also where it came from."""
-    texts = {
-        "ip": origin and origin.ip,
-        "resourceId": fact.resource_id,
-        "userAgent": origin and origin.user_agent,
-        "userId": fact.user_id,
-    }
-    members = {name: canonical_string(text) for name, text in texts.items() if text is not None}
-    members["interaction"] = _written(fact.data)
+    members = [(b'"interaction":', _written(fact.data))]
     if origin is not None:
-        members["links"] = canonical([{"requestId": origin.request_id}])
-    return sorted(members.items())
+        if origin.ip is not None:
+            members.append((b'"ip":', canonical_string(origin.ip)))
+        members.append((b'"links":', b'[{"requestId":%b}]' % canonical_string(origin.request_id)))
+    members.append((b'"resourceId":', canonical_string(fact.resource_id)))
+    if origin is not None and origin.user_agent is not None:
+        members.append((b'"userAgent":', canonical_string(origin.user_agent)))
+    if fact.user_id is not None:
+        members.append((b'"userId":', canonical_string(fact.user_id)))
+    return members
 
 
 def _written(data: dict[str, Any]) -> bytes:
@@ -255,7 +255,7 @@ def _draft_of(workspace_id: uuid.UUID, deed: Deed, catalogue: Catalogue) -> Draf
     assert action is not None, fact.action
     assert origin is not None, PLATFORM
     recorded_by, actor_kind = deed.acting
-    members = _content_of(fact, deed.origin)
+    members = _members_of(fact, deed.origin)
     return Draft(
         workspace_id=workspace_id,
         workspace=catalogue.workspace,
@@ -274,10 +274,10 @@ def _draft_of(workspace_id: uuid.UUID, deed: Deed, catalogue: Catalogue) -> Draf
         outcome=fact.outcome,
         sequence_index=None,
         corrects=None,
-        members=members,
+        content=b"{%b}" % b",".join([name + value for name, value in members]),
         related=[],
         repeat_key=None if fact.repeat_key is None else b"platform\0" + fact.repeat_key.encode(),
-        sent=b"".join(value for _, value in members),
+        sent=b"".join([value for _, value in members]),
         platform=True,
         risk=fact.risk,
         domain=fact.domain,

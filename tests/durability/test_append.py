@@ -31,7 +31,7 @@ async def connections(url: str, count: int) -> AsyncIterator[list[Connection]]:
 
 
 async def append(connection: Connection, entries: list[Entry], *, all_or_nothing: bool = False) -> list[Verdict]:
-    return verdicts(await connection.fetch(APPEND, *arguments(entries, all_or_nothing=all_or_nothing)))
+    return verdicts(await connection.fetch(APPEND, *arguments(entries, all_or_nothing=all_or_nothing)), entries)
 
 
 async def numbers(connection: Connection, workspace: uuid.UUID) -> list[int]:

@@ -97,7 +97,7 @@ class Place:
                 outcome=None,
                 sequence_index=None,
                 corrects=None,
-                members=[("interaction", json.dumps(data, separators=(",", ":")).encode())],
+                content=b'{"interaction":%b}' % json.dumps(data, separators=(",", ":")).encode(),
                 related=[],
                 repeat_key=None,
                 sent=b"",

@@ -7,8 +7,10 @@ unknown. A word that an interaction names is marked used and is never deleted, s
 import asyncio
 import time
 import uuid
+from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 from sqlalchemy.exc import NoResultFound
@@ -19,6 +21,7 @@ from provenance.ledger.catalogue.schemas import CatalogueRow, SettingsRow
 
 FRESH_SECONDS = 1.0
 BADGES_KEPT = 10_000
+WORDS_KEPT = 2_000
 
 
 class Kind(StrEnum):
@@ -68,6 +71,7 @@ class Catalogue:
         "checked",
         "integrated",
         "queue_generation",
+        "settled",
         "strict",
         "version",
         "workspace",
@@ -81,6 +85,7 @@ class Catalogue:
         self.queue_generation = settings.queue_generation
         self.integrated = settings.integrated
         self.checked = time.monotonic()
+        self.settled: dict[Hashable, Any] = {}
         words = [Word.of(row) for row in rows]
         self._badges: dict[tuple[str, str, str], bytes] = {}
         self._by_id = {word.id: word for word in words}
@@ -116,6 +121,12 @@ class Catalogue:
                 self._badges.clear()
             self._badges[key] = found
         return found
+
+    def keep(self, given: Hashable, words: Any) -> None:
+        """Keep what names and ids were found to mean, under ``settled``, for as long as this catalogue is used."""
+        if len(self.settled) >= WORDS_KEPT:
+            self.settled.clear()
+        self.settled[given] = words
 
     def count(self, kind: Kind) -> int:
         """Return how many words of a kind there are."""

@@ -16,10 +16,10 @@ from provenance.core.errors import Invalid, Problem
 from provenance.ledger.entry import Entry, Verdict, seal
 from provenance.ledger.errors import IdempotencyConflict
 from provenance.ledger.interactions import reading, service
+from provenance.ledger.interactions.composing import Source, draft_of, headers_of, source_of
 from provenance.ledger.interactions.errors import BatchRefused
 from provenance.ledger.interactions.reading import Submission
 from provenance.ledger.interactions.schemas import BatchAnswer, BatchResult
-from provenance.ledger.interactions.service import Source
 from provenance.ledger.interactions.splitting import BATCH_BODY_LIMIT, split
 from provenance.ledger.interactions.vocabulary import Vocabulary
 from provenance.ledger.service import Ledger
@@ -52,8 +52,8 @@ async def create_batch(ledger: Ledger, exchange: Exchange) -> Answer:
     """
     partial = _is_partial(exchange.query)
     items = split(exchange, partial=partial)
-    batch_key = reading.checked_key(service.headers_of(exchange))
-    source = service.source_of(exchange)
+    batch_key = reading.checked_key(headers_of(exchange))
+    source = source_of(exchange)
     results = await (_partial if partial else _whole)(ledger, source, items, batch_key)
     tally = {kind: sum(1 for result in results if result.status == kind) for kind in ("created", "duplicate", "failed")}
     answer = BatchAnswer(results, tally["created"], tally["duplicate"], tally["failed"])
@@ -165,7 +165,7 @@ async def _prepare(
         except Invalid as problem:
             refused.append((index, problem))
             continue
-        entry = seal(service.draft_of(source, submission, words, vocabulary.catalogue), keys) if words.settled else None
+        entry = seal(draft_of(source, submission, words, vocabulary.catalogue), keys) if words.settled else None
         prepared.append(_Prepared(index, submission, entry))
     return await _with_known_corrections(ledger, source, prepared, refused)
 

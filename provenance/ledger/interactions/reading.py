@@ -5,6 +5,7 @@ the cached catalogue, and what is missing from it is left to the service.
 """
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -61,17 +62,17 @@ class Submission(NamedTuple):
 
 
 class Words(NamedTuple):
-    """The resolved words of a submission, or the names that the catalogue does not have yet."""
+    """The resolved words of a submission, or the names that the catalogue does not have yet.
+
+    ``settled``: every word exists and is marked used, so nothing has to be written but the entry.
+    """
 
     resource_type: Word | None
     action: Word | None
     origin: Word | None
     missing: tuple[tuple[Kind, str], ...]
-
-    @property
-    def settled(self) -> bool:
-        """Every word exists and is marked used: nothing has to be written but the entry."""
-        return not self.missing and all(word is not None and word.used for word in self[:3])
+    ids: tuple[str, ...]
+    settled: bool
 
 
 def read(canonical: bytes, headers: Headers = NO_HEADERS, *, at: str = "") -> Submission:
@@ -114,15 +115,25 @@ def read(canonical: bytes, headers: Headers = NO_HEADERS, *, at: str = "") -> Su
 def resolve(body: InteractionCreate, catalogue: Catalogue, *, at: str = "") -> Words:
     """Find the words that a submission names.
 
+    What is settled is kept with the catalogue: the same few words come together over and over.
     Raises Invalid for a word given by neither name nor id, an unknown id, two that differ, a bad or reserved name.
     """
-    found: list[Word | None] = []
-    missing: list[tuple[Kind, str]] = []
     given = (
         (body.resource_type, body.resource_type_id),
         (body.action, body.action_id),
         (body.origin, body.origin_id),
     )
+    words: Words | None = catalogue.settled.get(given)
+    if words is None:
+        words = _resolve(given, catalogue, at)
+        if words.settled:
+            catalogue.keep(given, words)
+    return words
+
+
+def _resolve(given: Iterable[tuple[str | None, str | None]], catalogue: Catalogue, at: str) -> Words:
+    found: list[Word | None] = []
+    missing: list[tuple[Kind, str]] = []
     for kind, (name, word_id) in zip(KINDS, given, strict=True):
         word = _word(catalogue, kind, name, word_id, at)
         found.append(word)
@@ -130,9 +141,11 @@ def resolve(body: InteractionCreate, catalogue: Catalogue, *, at: str = "") -> W
             assert name is not None
             missing.append((kind, name))
     origin = found[2]
-    if (origin.mnemonic if origin else body.origin or "").lower() == _PLATFORM:
+    if (origin.mnemonic if origin else missing[-1][1]).lower() == _PLATFORM:
         raise Invalid.at(at + "origin", "PLATFORM is reserved for the platform's own events", code="reserved_origin")
-    return Words(found[0], found[1], origin, tuple(missing))
+    known = [word for word in found if word is not None]
+    settled = not missing and all(word.used for word in known)
+    return Words(found[0], found[1], origin, tuple(missing), tuple(word.id for word in known), settled)
 
 
 def refuse_unknown(words: Words, catalogue: Catalogue, *, at: str = "") -> None:

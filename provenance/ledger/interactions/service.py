@@ -7,8 +7,7 @@ word takes the cold way once: a transaction that makes the word and appends, so 
 import asyncio
 import uuid
 from collections.abc import Coroutine, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from sqlalchemy import select
@@ -17,57 +16,18 @@ from provenance.core.actor import Actor
 from provenance.core.db import ReadTx
 from provenance.core.door import Answer, Exchange, Settle
 from provenance.core.errors import Invalid, Unavailable
-from provenance.core.ids import new_uuid_text
 from provenance.core.routing import admitted_body
 from provenance.ledger import appending
 from provenance.ledger.catalogue.cache import Catalogue, Kind
-from provenance.ledger.entry import Columns, Draft, Entry, Verdict, seal
+from provenance.ledger.entry import Columns, Entry, Verdict, seal
 from provenance.ledger.errors import IdempotencyConflict
 from provenance.ledger.interactions import reading
-from provenance.ledger.interactions.reading import NO_HEADERS, Headers, Submission, Words
+from provenance.ledger.interactions.composing import Source, draft_of, headers_of, source_of
+from provenance.ledger.interactions.reading import Headers, Submission, Words
 from provenance.ledger.interactions.rendering import SELECTED, render
-from provenance.ledger.interactions.schemas import InteractionCreate
 from provenance.ledger.interactions.vocabulary import Vocabulary
 from provenance.ledger.service import Ledger, ensure_words
 from provenance.ledger.tables import interactions
-from provenance.proof.canonical import canonical_string
-
-_encode = msgspec.json.Encoder().encode
-
-
-class Source(NamedTuple):
-    """Where a submission came from: the caller and the address, kept with the content."""
-
-    actor: Actor
-    ip: str | None
-    user_agent: str | None
-
-
-def source_of(exchange: Exchange) -> Source:
-    """Return the source of an exchange whose caller was admitted."""
-    assert exchange.actor is not None
-    agent = exchange.headers.get(b"user-agent")
-    return Source(exchange.actor, exchange.client_ip, None if agent is None else _agent(agent))
-
-
-def headers_of(exchange: Exchange) -> Headers:
-    """Return the headers of section 2."""
-    sent = exchange.headers
-    if _HEADER_NAMES.isdisjoint(sent):
-        return NO_HEADERS
-    return Headers(*[exchange.header(name) or None if name in sent else None for name in _HEADERS])
-
-
-_HEADERS = (
-    b"x-uowid",
-    b"x-userid",
-    b"x-interaction-timestamp",
-    b"x-span-id",
-    b"x-parent-span-id",
-    b"idempotency-key",
-    b"traceparent",
-)
-_HEADER_NAMES = frozenset(_HEADERS)
 
 
 async def create(ledger: Ledger, exchange: Exchange) -> Answer:
@@ -216,100 +176,6 @@ def _named(words: Words) -> list[tuple[Kind, str]]:
     return [*found, *words.missing]
 
 
-def draft_of(source: Source, submission: Submission, words: Words, catalogue: Catalogue) -> Draft:
-    """Make the draft of a submission whose words are resolved."""
-    body = submission.body
-    assert words.resource_type is not None
-    assert words.action is not None
-    assert words.origin is not None
-    uow_id, links = submission.uow_id, None
-    if submission.trace is not None:
-        trace_id, parent_id = submission.trace
-        if uow_id is None:
-            uow_id = str(uuid.UUID(trace_id))
-        else:
-            links = f'[{{"spanId":"{parent_id}","traceId":"{trace_id}"}}]'.encode()
-    sent = _members(body, submission.user_id)
-    members = _with_source(sent, source, links)
-    repeat_key = None
-    if submission.idempotency_key is not None:
-        repeat_key = b"key\0" + submission.idempotency_key.encode()
-    elif submission.span_id is not None:
-        repeat_key = b"span\0" + submission.span_id.encode()
-    return Draft(
-        workspace_id=source.actor.workspace_id,
-        workspace=catalogue.workspace,
-        recorded_by=source.actor.id,
-        actor_kind=source.actor.kind.value,
-        resource_type=words.resource_type,
-        action=words.action,
-        origin=words.origin,
-        resource_id=body.resource_id,
-        user_id=submission.user_id,
-        external_reference=body.external_reference,
-        uow_id=uow_id or new_uuid_text(),
-        span_id=submission.span_id,
-        parent_span_id=submission.parent_span_id,
-        occurred_at=submission.occurred_at,
-        outcome=body.outcome,
-        sequence_index=body.sequence_index,
-        corrects=submission.corrects,
-        members=members,
-        related=[related.resource_id for related in body.related_resources or ()],
-        repeat_key=repeat_key,
-        sent=b"" if repeat_key is None else _sent(submission, words, sent),
-    )
-
-
-def _members(body: InteractionCreate, user_id: str | None) -> list[tuple[str, bytes]]:
-    """Return the members of the content that the client sent, in canonical order, without empty ones."""
-    members: list[tuple[str, bytes]] = []
-    if (changes := bytes(body.changes)) != b"null":
-        members.append(("changes", changes))
-    if body.external_reference is not None:
-        members.append(("externalReference", canonical_string(body.external_reference)))
-    if (response := bytes(body.external_response)) != b"null":
-        members.append(("externalResponse", response))
-    if (interaction := bytes(body.interaction)) != b"null":
-        members.append(("interaction", interaction))
-    if body.on_behalf_of:
-        members.append(("onBehalfOf", _encode(body.on_behalf_of)))
-    if body.related_resources:
-        members.append(("relatedResources", _encode(body.related_resources)))
-    members.append(("resourceId", canonical_string(body.resource_id)))
-    if user_id is not None:
-        members.append(("userId", canonical_string(user_id)))
-    return members
-
-
-def _with_source(sent: list[tuple[str, bytes]], source: Source, links: bytes | None) -> list[tuple[str, bytes]]:
-    """Add what the server knows of the sender, keeping the canonical order of the names."""
-    added: list[tuple[str, bytes]] = []
-    if source.ip is not None:
-        added.append(("ip", canonical_string(source.ip)))
-    if links is not None:
-        added.append(("links", links))
-    if source.user_agent is not None:
-        added.append(("userAgent", canonical_string(source.user_agent)))
-    return sorted(sent + added)
-
-
-def _sent(submission: Submission, words: Words, members: list[tuple[str, bytes]]) -> bytes:
-    """Return what is compared when the key is seen again: what the client sent, without server defaults."""
-    body = submission.body
-    plain = (
-        submission.uow_id,
-        submission.span_id,
-        submission.parent_span_id,
-        submission.occurred_at,
-        body.outcome,
-        body.sequence_index,
-        submission.corrects,
-        *[word.id for word in words[:3] if word is not None],
-    )
-    return _encode(plain) + b"".join([name.encode() + b"\0" + value + b"\0" for name, value in members])
-
-
 async def _first(ledger: Ledger, actor: Actor, number: int) -> Columns:
     """Read the row that a repeat refers to."""
     async with ledger.db.read(actor) as tx:
@@ -370,10 +236,3 @@ async def known_ids(ledger: Ledger, actor: Actor, references: set[str]) -> set[s
 def unknown_correction(at: str = "") -> Invalid:
     """Make the refusal of a correction of something that was never recorded here."""
     return Invalid.at(at + "corrects", "is no interaction of this workspace", code="unknown_interaction")
-
-
-@lru_cache(maxsize=1024)
-def _agent(sent: bytes) -> str:
-    """Return a user agent as it can be stored; the same few clients send theirs over and over."""
-    text = sent[:512].decode("utf-8", "replace")
-    return "".join(letter for letter in text if letter != "\x00" and not "\ud800" <= letter <= "\udfff")

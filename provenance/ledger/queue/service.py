@@ -16,6 +16,7 @@ from provenance.core.door import Answer, Exchange
 from provenance.core.errors import NotAuthenticated
 from provenance.ledger.interactions import reading
 from provenance.ledger.interactions import service as interactions
+from provenance.ledger.interactions.composing import headers_of, source_of
 from provenance.ledger.queue.schemas import QueueConfig
 from provenance.ledger.service import Fact, Ledger, record
 from provenance.ledger.tables import ledger_settings
@@ -63,8 +64,8 @@ async def rotate(tx: WriteTx, ledger: Ledger) -> None:
 async def push(ledger: Ledger, exchange: Exchange) -> Answer:
     """Record the interaction of a queue message. Raises NotAuthenticated for a token that is not (any more) valid."""
     exchange.actor = await _bearer(ledger, exchange)
-    source = interactions.source_of(exchange)
-    return await interactions.submit(ledger, source, reading.admitted(exchange.body), interactions.headers_of(exchange))
+    source = source_of(exchange)
+    return await interactions.submit(ledger, source, reading.admitted(exchange.body), headers_of(exchange))
 
 
 async def _bearer(ledger: Ledger, exchange: Exchange) -> Actor:
