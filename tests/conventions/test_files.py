@@ -34,8 +34,8 @@ OF_ITS_OWN = {
     "ledger/feed": {"agenda", "handing", "handlers", "hints", "running"},
     "ledger/fields": {"paths", "walking"},
     "ledger/interactions": {
-        "asking", "batch", "conditions", "cursors", "filters", "hot", "listing", "listing_routes", "pages", "plenty",
-        "reading", "rendering", "scanning", "splitting", "vocabulary", "where",
+        "asking", "batch", "composing", "conditions", "cursors", "filters", "hot", "listing", "listing_routes",
+        "pages", "plenty", "reading", "rendering", "scanning", "splitting", "vocabulary", "where",
     },
     "ledger/log": {"envelopes", "heads", "integrating", "keys", "reopening"},
     "ledger/queue": set[str](),

@@ -131,6 +131,23 @@ class TestLeaves:
             if result["status"] == "created":
                 self.reads_back(item, rows[result["interactionId"]])
 
+    async def test_of_texts_that_could_break_an_array_literal(
+        self, client: httpx.AsyncClient, app: Running, workspace: Tenant
+    ) -> None:
+        texts = ("NULL", "null", '"', "\\", '\\"', "a\\", "{a,b}", "a,b", " a ", "\n", "\t\x01\x1f", "\u2028\U0001f600")
+        items = [
+            SMALL | {"resourceId": text, "userId": text, "externalReference": text, "interaction": {"text": text}}
+            | {"relatedResources": [{"resourceType": "USER", "resourceId": text, "role": "used"}]}
+            for text in texts
+        ]  # fmt: skip
+        answer = await client.post("/api/interactions/batch", json=items)
+        assert answer.status_code == 201, answer.text
+        rows = await check(app, workspace)
+        for item, row in zip(items, rows, strict=True):
+            self.reads_back(item, row)
+            found = await client.get("/api/interactions", params={"relatedResourceId": item["resourceId"]})
+            assert [each["resourceId"] for each in found.json()["data"]] == [item["resourceId"]]
+
     def reads_back(self, item: dict[str, Any], row: asyncpg.Record) -> None:
         content = json.loads(row["content"])
         for name in SENT_CONTENT:
