@@ -15,7 +15,9 @@ from provenance.core.clock import NANOS
 from provenance.core.db import ReadTx, WriteTx
 from provenance.core.ids import encode, new_uuid
 from provenance.core.keyring import WorkspaceKeys
+from provenance.notifications.inbox import service as inbox
 from provenance.workspace import service as workspaces
+from provenance.workspace.schemas import ApprovalRules
 
 MINUTE_NS = 60 * NANOS
 TITLE, TEXT = 500, 10_000
@@ -24,13 +26,13 @@ NOBODY_NAMED = ("group:approvers", "role:admin")
 
 async def request(tx: WriteTx, keys: WorkspaceKeys, question: Question) -> None:
     """Ask people, or have the policy approve: the wait is open in this transaction, and the run's lock held."""
-    self_approval, defaults = await workspaces.approval_rules(tx)
-    row = await queries.insert_approval(tx, new_uuid(), **_columns(tx, question, self_approval, defaults))
+    rules = await workspaces.approval_rules(tx)
+    row = await queries.insert_approval(tx, new_uuid(), **_columns(tx, question, rules))
     row = await _with_substitutes(tx, row)
-    if Risk(row.risk) is Risk.LOW and not question.insists:
+    if Risk(row.risk) is Risk.LOW and not (question.insists or question.asks.get("requirePasskey")):
         await approve_by_rule(tx, keys, row, "risk:low")
         return
-    grant_id = await grants.passing(tx, row, self_approval=self_approval)
+    grant_id = await grants.passing(tx, row, self_approval=rules.self_approval)
     if grant_id is not None:
         await approve_by_rule(tx, keys, row, f"grant:{encode('grant', grant_id)}", via_grant_id=grant_id)
         return
@@ -61,7 +63,7 @@ async def reject_by_rule(tx: WriteTx, keys: WorkspaceKeys, row: Row[Any], rule: 
     record(tx, ApprovalEvent.REJECTED, row, {"rule": rule, **evidence_of(statement, signed[-1])})
 
 
-def _columns(tx: ReadTx, question: Question, self_approval: bool, defaults: Iterable[str]) -> dict[str, Any]:
+def _columns(tx: ReadTx, question: Question, rules: ApprovalRules) -> dict[str, Any]:
     asks = question.asks
     risk = Risk(asks["risk"])
     sla = policy.sla_minutes(risk, asks.get("slaMinutes"))
@@ -73,9 +75,10 @@ def _columns(tx: ReadTx, question: Question, self_approval: bool, defaults: Iter
         "action": _text(asks.get("action"), TEXT),
         "summary": _text(asks.get("summary"), TEXT),
         "risk": risk.value,
-        "assignees": assignee_texts(asks.get("assignees") or ()) or list(defaults) or list(NOBODY_NAMED),
+        "assignees": assignee_texts(asks.get("assignees") or ()) or list(rules.default_approvers or NOBODY_NAMED),
         "required": policy.reviewers(risk, asks.get("requiredApprovals")),
-        "policy_revision": policy.policy_revision(self_approval, defaults),
+        "policy_revision": policy.policy_revision(rules),
+        "passkey": policy.needs_passkey(risk, asks.get("requirePasskey"), rules.passkey_from),
         "payload": _json(asks.get("payload")),
         "payload_revision": 1,
         "payload_schema": None if schema is None else _json(schema),
@@ -132,6 +135,7 @@ async def end(tx: WriteTx, row: Row[Any], status: Status) -> None:
 async def forget_run(tx: WriteTx, run_id: uuid.UUID) -> None:
     """Remove the approvals of a run whose data is removed; what they recorded stays."""
     await queries.remove_of_run(tx, run_id)
+    await inbox.forget_unit(tx, run_id)
 
 
 async def ids_of_run(tx: ReadTx, run_id: uuid.UUID) -> dict[tuple[str, int], str]:

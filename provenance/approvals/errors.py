@@ -88,6 +88,18 @@ class AssertionRefused(Invalid):
         super().__init__("The passkey's answer does not sign this approval as it stands. Ask for a new challenge.")
 
 
+class PasskeyNeeded(NotAllowed):
+    """This approval is decided with a passkey only; the challenge of the approval says what it has to sign."""
+
+    code = "passkey_required"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This approval has to be signed with a passkey: sign in, ask POST /approvals/{id}/challenge, and send "
+            "what the passkey answers as the decision's assertion."
+        )
+
+
 class UnknownAssignee(Invalid):
     """An assignee is no active member of the workspace."""
 

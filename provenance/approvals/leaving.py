@@ -35,7 +35,7 @@ async def _reassign(tx: WriteTx, approval_id: uuid.UUID, token: str, gone: str) 
         return False
     others = [each for each in row.assignees if each != gone]
     if not others:
-        _, defaults = await workspaces.approval_rules(tx)
+        defaults = (await workspaces.approval_rules(tx)).default_approvers
         others = [each for each in defaults if each != gone] or list(asking.NOBODY_NAMED)
     voided = [each.decided_by for each in await queries.decisions(tx, row.id, row.payload_revision)]
     row = await queries.change(tx, row.id, assignees=others, payload_revision=row.payload_revision + 1)

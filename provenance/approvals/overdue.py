@@ -45,7 +45,7 @@ async def _follow(tx: WriteTx, keys: WorkspaceKeys, hints: Hints, row: Row[Any])
     elif row.on_breach == OnBreach.REJECT:
         await reject_by_rule(tx, keys, row, "sla:reject")
         engine_service.wake(tx, hints)
-    elif row.on_breach == OnBreach.APPROVE and Risk(row.risk) not in NEVER_BY_DELAY:
+    elif row.on_breach == OnBreach.APPROVE and Risk(row.risk) not in NEVER_BY_DELAY and not row.passkey:
         await approve_by_rule(tx, keys, row, "sla:approve")
         engine_service.wake(tx, hints)
 

@@ -7,10 +7,14 @@ from typing import Any, Final, NamedTuple
 from provenance.audit.schemas import Risk
 from provenance.core.actor import Actor, Role
 from provenance.proof.canonical import canonical
+from provenance.workspace.schemas import ApprovalRules
 
 APPROVERS: Final = "approvers"
 EDITION: Final = 1
 """Raised with every change of `RULES`: decisions name it in the policy they were made under."""
+
+
+RISKS: Final = tuple(Risk)
 
 
 class Rule(NamedTuple):
@@ -52,13 +56,20 @@ def starter_may(risk: Risk, *, self_approval: bool) -> bool:
     return rule == "always" or (rule == "allowed" and self_approval)
 
 
-def policy_revision(self_approval: bool, default_approvers: Iterable[str]) -> str:
+def needs_passkey(risk: Risk, asked: bool | None, least: str | None) -> bool:
+    """Tell whether a passkey has to sign: the step says so, or its risk is ``least`` (the workspace's) or more."""
+    return bool(asked) or (least is not None and RISKS.index(risk) >= RISKS.index(Risk(least)))
+
+
+def policy_revision(rules: ApprovalRules) -> str:
     """Name the policy in force: another name whenever the rules or the workspace's settings for them change."""
     told: dict[str, Any] = {
         "edition": EDITION,
-        "selfApproval": self_approval,
-        "defaultApprovers": sorted(default_approvers),
+        "selfApproval": rules.self_approval,
+        "defaultApprovers": sorted(rules.default_approvers),
     }
+    if rules.passkey_from is not None:
+        told["requirePasskeyFrom"] = rules.passkey_from
     return f"{EDITION}-{sha256(canonical(told)).hexdigest()[:16]}"
 
 

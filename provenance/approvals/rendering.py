@@ -51,6 +51,7 @@ def _members(row: Row[Any]) -> dict[str, Any]:
         "status": Status(row.status),
         "assignees": [Approver.parse(each) for each in row.assignees],
         "required_approvals": row.required,
+        "require_passkey": row.passkey,
         "payload_revision": row.payload_revision,
         "sla_minutes": row.sla_minutes,
         "due_at": iso_millis(row.due_at),

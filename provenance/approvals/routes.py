@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from provenance.approvals import service
-from provenance.approvals.dependencies import RunningEngine
+from provenance.approvals import deciding, service
+from provenance.approvals.dependencies import OpenDesk
 from provenance.approvals.schemas import (
     Approval,
     Approvals,
@@ -25,7 +25,6 @@ from provenance.core.actor import Actor, Role, Scope
 from provenance.core.routing import Db, Route, require
 from provenance.identity.access.dependencies import person
 from provenance.identity.passkeys.dependencies import ThisSite
-from provenance.identity.running import RunningIdentity
 from provenance.ledger.dependencies import RunningLedger
 
 router = APIRouter(route_class=Route, tags=["approvals"])
@@ -58,36 +57,25 @@ async def update(approval_id: str, body: ApprovalUpdate, actor: Person, db: Db) 
 
 @router.post("/approvals/{approval_id}/approve", operation_id="approvals.approve")
 async def approve(
-    approval_id: str,
-    body: Approve,
-    actor: Person,
-    db: Db,
-    ledger: RunningLedger,
-    identity: RunningIdentity,
-    engine: RunningEngine,
-    site: ThisSite,
+    approval_id: str, body: Approve, actor: Person, db: Db, desk: OpenDesk
 ) -> ApprovedWithGrant | Approved | StillPending:
     """Approve; where several have to, the answer stays pending until the last of them did."""
-    keys = await ledger.keyring.of(actor.workspace_id)
     async with db.write(actor) as tx:
-        return await service.approve(tx, keys, identity, engine, approval_id, body, site)
+        return await deciding.approve(tx, desk, approval_id, body)
 
 
 @router.post("/approvals/{approval_id}/challenge", operation_id="approvals.challenge")
 async def challenge(approval_id: str, actor: Person, db: Db, site: ThisSite) -> Challenge:
-    """What a passkey needs to sign this approval as it stands; its answer goes into the body of approve."""
+    """What a passkey needs to sign this approval as it stands; its answer goes into the body of the decision."""
     async with db.read(actor) as tx:
-        return await service.challenge(tx, site, approval_id)
+        return await deciding.challenge(tx, site, approval_id)
 
 
 @router.post("/approvals/{approval_id}/reject", operation_id="approvals.reject")
-async def reject(
-    approval_id: str, body: Reject, actor: Person, db: Db, ledger: RunningLedger, engine: RunningEngine
-) -> Rejected:
+async def reject(approval_id: str, body: Reject, actor: Person, db: Db, desk: OpenDesk) -> Rejected:
     """Reject, and say why; one person's no is enough."""
-    keys = await ledger.keyring.of(actor.workspace_id)
     async with db.write(actor) as tx:
-        return await service.reject(tx, keys, engine, approval_id, body)
+        return await deciding.reject(tx, desk, approval_id, body)
 
 
 @router.post("/approvals/{approval_id}/comments", operation_id="approvals.comment", status_code=201)

@@ -21,6 +21,10 @@ SYSTEM: Final = "system"
 MOST_ASSIGNEES = 50
 
 Comment = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_000)]
+Assertion = Annotated[
+    dict[str, Any] | None,
+    Field(description="What a passkey answered to the challenge of this approval, in WebAuthn's own JSON."),
+]
 Sla = Annotated[int, Field(ge=1, le=60 * 24 * 366)]
 
 
@@ -136,9 +140,7 @@ class Approve(Given):
     comment: Comment | None = None
     payload: Any = None
     payload_revision: int | None = Field(default=None, ge=1)
-    assertion: dict[str, Any] | None = Field(
-        default=None, description="What a passkey answered to the challenge of this approval, in WebAuthn's own JSON."
-    )
+    assertion: Assertion = None
     grant: GrantWithApproval | None = Field(default=None, description="Let similar requests pass from now on.")
 
 
@@ -147,6 +149,7 @@ class Reject(Given):
 
     comment: Comment
     payload_revision: int | None = Field(default=None, ge=1)
+    assertion: Assertion = None
 
 
 class CommentCreate(Given):
@@ -219,6 +222,7 @@ class Summary(Wire):
     status: Status
     assignees: list[Approver]
     required_approvals: int
+    require_passkey: bool
     payload_revision: int
     sla_minutes: int
     due_at: str

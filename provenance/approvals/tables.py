@@ -3,6 +3,7 @@
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     Column,
     ForeignKeyConstraint,
     Index,
@@ -45,6 +46,7 @@ approvals = Table(
     Column("status", Text, nullable=False, comment="pending, approved, rejected, expired or cancelled"),
     Column("assignees", ARRAY(Text), nullable=False, server_default=_NONE, comment="kind:id each"),
     Column("required", SmallInteger, nullable=False, comment="how many people have to approve"),
+    Column("passkey", Boolean, nullable=False, server_default="false", comment="decided with a passkey only"),
     Column("policy_revision", Text, nullable=False),
     Column("payload", Text, nullable=False, comment="JSON as it stands"),
     Column("payload_revision", Integer, nullable=False, server_default="1"),

@@ -7,6 +7,7 @@ import structlog
 
 from provenance.approvals import leaving, overdue, queries
 from provenance.approvals.grants import service as grants
+from provenance.approvals.links import service as links
 from provenance.core.clock import until
 from provenance.core.db import WriteTx
 from provenance.core.errors import Unavailable
@@ -24,16 +25,20 @@ log: Any = structlog.get_logger("approvals")
 
 @on("member.removed")
 async def member_removed(tx: WriteTx, row: Row) -> None:
-    """Ask others in the place of somebody who was removed, and end their grants."""
-    await leaving.reassign(tx, row.resource_id or "")
-    await grants.revoke_of(tx, row.resource_id or "")
+    """Ask others in the place of somebody who was removed, and end their grants and links."""
+    await _left(tx, row.resource_id or "")
 
 
 @on("member.erased")
 async def member_erased(tx: WriteTx, row: Row) -> None:
-    """Ask others in the place of somebody who was erased, and end their grants."""
-    await leaving.reassign(tx, row.resource_id or "")
-    await grants.revoke_of(tx, row.resource_id or "")
+    """Ask others in the place of somebody who was erased, and end their grants and links."""
+    await _left(tx, row.resource_id or "")
+
+
+async def _left(tx: WriteTx, user_id: str) -> None:
+    await leaving.reassign(tx, user_id)
+    await grants.revoke_of(tx, user_id)
+    await links.end_of(tx, user_id)
 
 
 async def run(ledger: Ledger, stop: asyncio.Event) -> None:

@@ -203,6 +203,11 @@ class Settings(BaseSettings):
     )
 
     @property
+    def base_url(self) -> str:
+        """The address that links in mails begin with, without a slash at its end."""
+        return (self.public_url or f"{self.scheme}://localhost:{self.port}").rstrip("/")
+
+    @property
     def scheme(self) -> str:
         """How this server itself is spoken to: ``https`` with a certificate, else ``http``."""
         return "http" if self.tls_cert is None else "https"

@@ -37,6 +37,11 @@ class Courier:
         self._sender = sender
         self._timeout = timeout
 
+    @property
+    def sends(self) -> bool:
+        """Whether there is a mail server."""
+        return self._url is not None
+
     def letter(self, to: list[str], subject: str, text: str, *, message_id: str) -> EmailMessage:
         """Write a mail; a repeat with the same ``message_id`` can be told by mail programs."""
         letter = EmailMessage()

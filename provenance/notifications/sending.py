@@ -99,7 +99,7 @@ class Notifier:
                 elif tx.now - delivery.created_at > GIVEN_UP_AFTER:
                     await _give_up(tx, delivery, error)
                 else:
-                    await queries.put_off(tx, delivery, tx.now + int(_backoff(delivery.failures + 1) * NANOS))
+                    await queries.put_off(tx, delivery, tx.now + int(backoff(delivery.failures + 1) * NANOS))
 
     async def _deliver(self, delivery: Delivery) -> None:
         keys = await self._ledger.keyring.of(delivery.workspace_id)
@@ -143,7 +143,7 @@ async def _give_up(tx: WriteTx, delivery: Delivery, error: Exception) -> None:
         audit.record(tx, SettingsEvent.UNDELIVERED, "notifications", data, risk=audit.Risk.MEDIUM, outcome="failure")
 
 
-def _backoff(failures: int) -> float:
+def backoff(failures: int) -> float:
     """Return how many seconds to wait after this many failures: up to 2, 4, 8 … half an hour, at least half of it."""
     longest = min(LONGEST_BACKOFF_SECONDS, 2.0 ** min(failures, 16))
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 — spreads retries, keeps no secret

@@ -3,7 +3,7 @@
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
@@ -13,6 +13,7 @@ from provenance.core.ids import encode
 LEAST_RETENTION_DAYS = 7
 SLUG = r"^[a-z][a-z0-9-]{1,62}$"
 
+RiskName = Literal["low", "medium", "high", "critical"]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
@@ -42,6 +43,14 @@ class Wire(BaseModel):
     """A body of workspaces: snake_case here, camelCase on the wire."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class ApprovalRules(NamedTuple):
+    """What a workspace says of approvals: ``default_approvers`` as ``kind:id``, ``passkey_from`` a risk or None."""
+
+    self_approval: bool
+    default_approvers: tuple[str, ...]
+    passkey_from: str | None
 
 
 class Approver(Wire):
@@ -84,6 +93,9 @@ class WorkspaceUpdate(Wire):
         default=None, ge=1, le=1440, description="How recent a sign-in must be for sensitive acts; null: the server's."
     )
     default_approvers: list[Approver] | None = Field(default=None, max_length=32)
+    require_passkey_from: RiskName | None = Field(
+        default=None, description="The least risk whose approvals have to be signed with a passkey; null: none."
+    )
 
 
 class Features(Wire):
@@ -106,6 +118,7 @@ class WorkspaceDetails(Wire):
     self_approval: bool
     require_fresh_login_minutes: int
     default_approvers: list[Approver]
+    require_passkey_from: RiskName | None
     created_at: str
     created_by: str
     updated_at: str

@@ -13,6 +13,7 @@ from provenance.workspace import queries
 from provenance.workspace.environments import service as environments
 from provenance.workspace.errors import SlugImmutable, SlugTaken
 from provenance.workspace.schemas import (
+    ApprovalRules,
     Approver,
     Features,
     Workspace,
@@ -82,10 +83,10 @@ async def default_approvers(tx: ReadTx) -> tuple[str, ...]:
     return tuple((await queries.row_of(tx)).default_approvers)
 
 
-async def approval_rules(tx: ReadTx) -> tuple[bool, tuple[str, ...]]:
-    """Return whether starters may approve, and who approves where nobody is named, each as ``kind:id``."""
+async def approval_rules(tx: ReadTx) -> ApprovalRules:
+    """Return what the workspace says of approvals."""
     row = await queries.row_of(tx)
-    return row.self_approval, tuple(row.default_approvers)
+    return ApprovalRules(row.self_approval, tuple(row.default_approvers), row.require_passkey_from)
 
 
 async def update(tx: WriteTx, settings: Settings, asked: WorkspaceUpdate) -> WorkspaceDetails:
@@ -114,6 +115,8 @@ def _columns(asked: WorkspaceUpdate) -> dict[str, Any]:
         columns["self_approval"] = asked.self_approval
     if "require_fresh_login_minutes" in asked.model_fields_set:
         columns["fresh_login_minutes"] = asked.require_fresh_login_minutes
+    if "require_passkey_from" in asked.model_fields_set:
+        columns["require_passkey_from"] = asked.require_passkey_from
     if asked.default_approvers is not None:
         columns["default_approvers"] = list(dict.fromkeys(approver.text for approver in asked.default_approvers))
     return columns
@@ -136,6 +139,7 @@ def _shown(row: Any, settings: Settings) -> WorkspaceDetails:
         self_approval=row.self_approval,
         require_fresh_login_minutes=row.fresh_login_minutes or settings.fresh_login_minutes,
         default_approvers=[Approver.parse(stored) for stored in row.default_approvers],
+        require_passkey_from=row.require_passkey_from,
         created_at=iso_millis(row.created_at),
         created_by=row.created_by,
         updated_at=iso_millis(row.updated_at or row.created_at),

@@ -27,6 +27,7 @@ workspaces = Table(
         server_default=text("'{group:approvers}'"),
         comment="kind:id each",
     ),
+    Column("require_passkey_from", Text, comment="least risk whose approvals a passkey has to sign; null: none"),
     Column("created_at", BigInteger, nullable=False),
     Column("created_by", Text, nullable=False, server_default="system"),
     Column("updated_at", BigInteger, comment="null until the first change"),

@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from provenance.approvals import service
+from provenance.approvals import deciding, service
+from provenance.approvals.deciding import Desk
 from provenance.approvals.schemas import ApprovalUpdate, Approve, Filters, Reject, Status
 from provenance.core import ids
 from provenance.core.actor import Actor, Kind, Role
@@ -104,7 +105,8 @@ class TestTheMachine:
         self, app: Running, keys: WorkspaceKeys, actor: Actor, approval_id: str, act: tuple[str, int, int | None]
     ) -> str:
         kind, value, seen = act
-        hints = app.door.framework.state.engine
+        state = app.door.framework.state
+        desk = Desk(keys, state.engine, state.identity)
         more: dict[str, Any] = {} if seen is None else {"payload_revision": seen}
         payload = {"payload": {"n": value}}
         try:
@@ -113,11 +115,9 @@ class TestTheMachine:
                     return (await service.update(tx, approval_id, ApprovalUpdate(**payload))).status.value
                 if kind == "reject":
                     asked = Reject(comment="no", **more)
-                    return (await service.reject(tx, keys, hints, approval_id, asked)).status
+                    return (await deciding.reject(tx, desk, approval_id, asked)).status
                 asked_for = Approve(**more, **(payload if kind == "approve as" else {}))
-                return (
-                    await service.approve(tx, keys, app.door.framework.state.identity, hints, approval_id, asked_for)
-                ).status
+                return (await deciding.approve(tx, desk, approval_id, asked_for)).status
         except Conflict as error:
             return error.code
 
@@ -127,14 +127,13 @@ class TestAtOnce:
         """Whoever is second finds the first one's vote; none is lost, and one ends it."""
         people = crowd(workspace)
         keys = await app.ledger.keyring.of(people[0].workspace_id)
-        hints = app.door.framework.state.engine
-        identity = app.door.framework.state.identity
+        desk = Desk(keys, app.door.framework.state.engine, app.door.framework.state.identity)
         approval = await workflows.ask(requiredApprovals=3)
 
         async def vote(actor: Actor) -> str:
             try:
                 async with app.ledger.db.write(actor) as tx:
-                    return (await service.approve(tx, keys, identity, hints, approval["approvalId"], Approve())).status
+                    return (await deciding.approve(tx, desk, approval["approvalId"], Approve())).status
             except Conflict as error:
                 return error.code
 
@@ -200,7 +199,7 @@ async def pending(tx: ReadTx, keys: WorkspaceKeys) -> list[str]:
 async def approve(world: World, keys: WorkspaceKeys, actor: Actor, approval_id: str) -> None:
     identity = world.app.door.framework.state.identity
     async with world.app.ledger.db.write(actor) as tx:
-        await service.approve(tx, keys, identity, world.runs.engine, approval_id, Approve())
+        await deciding.approve(tx, Desk(keys, world.runs.engine, identity), approval_id, Approve())
 
 
 def crowd_of(world: World) -> Actor:

@@ -135,6 +135,8 @@ LEFT: dict[str, tuple[Record, ...]] = {
     "uploads.begin": (("object.written",),),
     "uploads.put": (("object.written",),),
     "dead_letters.redrive": (("bus.redriven",),),
+    "links.decide": (("approval.approved",), ("approval.voted",), ("approval.rejected",)),
+    "inbox.prefer": (("notifications.preferences_updated",),),
     "grants.approve": (("grant.approved",),),
     "grants.create": (("grant.requested",),),
     "grants.deny": (("grant.denied",),),
@@ -204,6 +206,8 @@ NO_WRITE: dict[str, str] = {
     "queue.push": "the interaction is the record",
     "witness.add_checkpoint": "another log's head; nothing of a workspace changes",
     "subscriptions.acknowledge": "a delivery is over; the message is on record",
+    "inbox.read": "somebody looked at what they were told; that was recorded when it happened",
+    "inbox.read_all": "somebody looked at what they were told; that was recorded when it happened",
     "approvals.challenge": "a challenge is made; the decision is recorded",
 }
 """Operations that are no reads by their method and yet leave no record of their own, and why."""

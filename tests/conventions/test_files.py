@@ -116,10 +116,13 @@ OF_ITS_OWN = {
     "bus/schemas": {"compatibility"},
     "bus/subscriptions": {"pulling", "rendering", "sealing"},
     "approvals": {
-        "asking", "binding", "challenging", "dependencies", "differing", "leaving", "overdue", "policy", "rendering",
-        "settling",
+        "asking", "binding", "challenging", "deciding", "dependencies", "differing", "holding", "leaving", "overdue",
+        "policy", "rendering", "revising", "settling",
     },
     "approvals/grants": {"deciding", "matching", "pages", "using"},
+    "approvals/letters": {"composing", "sending"},
+    "approvals/links": {"answering", "pages"},
+    "notifications/inbox": {"mailing"},
     "audit": {"denials", "reading", "rendering"},
     "workflows": {
         "checking_graph", "checking_shape", "compiling", "configs", "definition", "definition_routes", "dependencies",

@@ -120,6 +120,9 @@ OF_UPKEEP = {
     "ix_workflow_triggers_next_at",
     "ix_webhook_deliveries_at",
     "ix_approvals_due",
+    "ix_approval_letters_due",
+    "ix_notification_inbox_created",
+    "ix_notification_preferences_due",
     "ix_datastore_garbage_after",
     "ix_datastore_uploads_expires_at",
 }

@@ -21,10 +21,10 @@ from provenance.identity.schemas import Status
 async def passing(tx: WriteTx, approval: Row[Any], *, self_approval: bool) -> uuid.UUID | None:
     """Return the grant that lets a request pass, with this use counted; None when people are to be asked.
 
-    None covers critical risk, a request that several have to approve, and the runs of who gave it where the policy
-    wants somebody else.
+    None covers critical risk, a request that several have to approve or that a passkey has to sign, and the runs of
+    who gave it where the policy wants somebody else.
     """
-    if approval.risk == Risk.CRITICAL or approval.required > 1:
+    if approval.risk == Risk.CRITICAL or approval.required > 1 or approval.passkey:
         return None
     alone = not policy.starter_may(Risk(approval.risk), self_approval=self_approval)
     for grant in await _candidates(tx, GrantKind.ACTION_CLASS, approval):

@@ -108,6 +108,7 @@ class Approval(StepKind):
             "onBreach": {"enum": ["notify", "escalate", "reject", "approve"], "default": "notify"},
             "escalateTo": {"type": "array", "items": _ASSIGNEE, "maxItems": 50},
             "requiredApprovals": {"type": "integer", "minimum": 1, "maximum": 20},
+            "requirePasskey": {"type": "boolean", "default": False},
             "rejectBehaviour": {"enum": ["fail", "branch"], "default": "fail"},
         },
         required=("title", "risk"),
