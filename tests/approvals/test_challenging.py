@@ -1,5 +1,8 @@
 """Approving with a passkey besides: it signs the statement that the decision is about."""
 
+import json
+
+from provenance.approvals import tasks
 from tests.approvals.conftest import Workflows, code_of, decide
 from tests.conftest import Running, Tenant
 from tests.identity.passkeys.authenticator import Authenticator
@@ -60,3 +63,63 @@ class TestChallenge:
         await decide(admin, approval["approvalId"])
         assert await admin.say("POST", path) == (409, "already_decided")
         assert code_of(await workflows.client.post(path)) == (403, "people_only")
+
+
+class TestRequired:
+    async def test_a_step_may_demand_it_of_every_decision(
+        self, app: Running, workflows: Workflows, admin: As, make_as: MakeAs
+    ) -> None:
+        authenticator, other = await with_passkey(app, admin), await make_as()
+        approval = await workflows.ask(risk="low", requirePasskey=True)
+        assert (approval["status"], approval["requirePasskey"]) == ("pending", True)
+        for person, verb in ((other, "approve"), (other, "reject"), (admin, "approve")):
+            answer = await decide(person, approval["approvalId"], verb)
+            assert code_of(answer) == (403, "passkey_required")
+            assert "/challenge" in answer.json()["detail"]
+        body = {"comment": "By a machine."}
+        assert code_of(await workflows.client.post(f"/approvals/{approval['approvalId']}/approve", json=body)) == (
+            403, "people_only",
+        )  # fmt: skip
+        asked = (await admin.post(f"/approvals/{approval['approvalId']}/challenge")).json()
+        assertion = authenticator.get(asked["publicKey"])
+        answer = await decide(admin, approval["approvalId"], assertion=assertion)
+        assert answer.json()["status"] == "approved", answer.text
+
+    async def test_a_rejection_is_signed_as_well(
+        self, app: Running, workspace: Tenant, workflows: Workflows, admin: As
+    ) -> None:
+        authenticator = await with_passkey(app, admin)
+        approval = await workflows.ask(requirePasskey=True)
+        asked = (await admin.post(f"/approvals/{approval['approvalId']}/challenge")).json()
+        answer = await decide(admin, approval["approvalId"], "reject", assertion=authenticator.get(asked["publicKey"]))
+        assert answer.json()["status"] == "rejected", answer.text
+        [told] = [each[2] for each in await rows(app, workspace.id, "APPROVAL") if each[0] == "approval.rejected"]
+        assert told["passkey"]["passkeyId"].startswith("pky_")
+
+    async def test_a_workspace_may_demand_it_from_a_risk_on(self, workflows: Workflows, admin: As) -> None:
+        shown = (await admin.get("/workspace")).json()
+        kept = {name: shown[name] for name in ("name", "defaultRegion", "dataRetentionDays")}
+        before = (await workflows.ask(risk="high"))["statement"]
+        changed = await admin.put("/workspace", json={**kept, "requirePasskeyFrom": "high"})
+        assert changed.json()["requirePasskeyFrom"] == "high"
+        medium, high = await workflows.ask(risk="medium"), await workflows.ask(risk="high", title="Again?")
+        assert (medium["requirePasskey"], high["requirePasskey"]) == (False, True)
+        assert code_of(await decide(admin, high["approvalId"])) == (403, "passkey_required")
+        assert (await decide(admin, medium["approvalId"])).status_code == 200
+        revisions = {json.loads(each)["policyRevision"] for each in (before, high["statement"])}
+        assert len(revisions) == 2
+        await admin.put("/workspace", json={**kept, "requirePasskeyFrom": None})
+        assert (await workflows.ask(risk="high", title="And now?"))["requirePasskey"] is False
+
+    async def test_no_clock_and_no_grant_decides_it(
+        self, app: Running, workflows: Workflows, admin: As, make_as: MakeAs
+    ) -> None:
+        second = await make_as()
+        grant = (await admin.post("/delegated-grants", json={"granteeUserId": second.id})).json()
+        assert (await second.post(f"/delegated-grants/{grant['grantId']}/approve", json={})).status_code == 200
+        approval = await workflows.ask(requirePasskey=True, onBreach="approve", title="By the clock?")
+        async with app.ledger.db.housekeeping() as tx:
+            await tx.driver_sql("UPDATE approvals SET due_at = 0 WHERE title = 'By the clock?'")
+        await tasks.look(app.ledger, app.door.framework.state.engine)
+        shown = (await admin.get(f"/approvals/{approval['approvalId']}")).json()
+        assert (shown["status"], shown["breachedAt"] is None) == ("pending", False)

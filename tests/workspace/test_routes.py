@@ -30,6 +30,7 @@ class TestGet:
             "selfApproval": False,
             "requireFreshLoginMinutes": 15,
             "defaultApprovers": [{"kind": "group", "id": "approvers"}],
+            "requirePasskeyFrom": None,
             "createdBy": "system",
             "updatedAt": made_at,
             "updatedBy": "system",
