@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "6c2f9be04d17"
-down_revision = "4d8f1a6be273"
+down_revision = "9c41e7a2d6f8"
 branch_labels = None
 depends_on = None
 
