@@ -53,6 +53,7 @@ class Row(NamedTuple):
     recorded_by: str
     risk: str | None
     domain: str | None
+    sequence_index: int | None
     content: str | None
     resource_type: str
     action: str
