@@ -32,6 +32,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
         "provenance.ledger.witness.routes",
         "provenance.evidence.routes",
     ),
+    "/api/alerts": ("provenance.alerts.routes",),
     "/api/evidence": ("provenance.evidence.routes",),
     "/api/export": ("provenance.ledger.export.routes",),
     "/log": ("provenance.ledger.log.routes",),
@@ -125,6 +126,7 @@ TABLES = (
     "provenance.identity.device.tables",
     "provenance.identity.members.tables",
     "provenance.evidence.tables",
+    "provenance.alerts.tables",
     "provenance.streams.tables",
     "provenance.secrets.tables",
     "provenance.notifications.tables",
@@ -153,6 +155,7 @@ TABLES = (
 
 TASKS = (
     "provenance.ledger.fields.tasks",
+    "provenance.alerts.tasks",
     "provenance.evidence.tasks",
     "provenance.notifications.tasks",
     "provenance.notifications.inbox.tasks",
@@ -166,6 +169,7 @@ LOOPS = (
     "provenance.ledger.self_audit.tasks",
     "provenance.ledger.completeness.tasks",
     "provenance.ledger.witness.tasks",
+    "provenance.alerts.tasks",
     "provenance.streams.tasks",
     "provenance.notifications.tasks",
     "provenance.notifications.digest.tasks",

@@ -17,6 +17,7 @@ __all__ = ["Risk", "record", "words_of"]
 
 
 _DOMAINS = {
+    "alert": "ledger",
     "apikey": "auth",
     "audit": "workspace",
     "audit_digest": "workspace",

@@ -32,6 +32,8 @@ class NotifiableEvent(StrEnum):
     LEDGER_INCIDENT = "ledger.incident"
     AUDIT_STREAM_FAILING = "audit_stream.failing"
     AUTHZ_DENIED = "authz.denied"
+    ALERT_FIRING = "alert.firing"
+    ALERT_RECOVERED = "alert.recovered"
 
 
 class SettingsEvent(StrEnum):

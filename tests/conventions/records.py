@@ -11,6 +11,11 @@ LEFT: dict[str, tuple[Record, ...]] = {
     "actions.create": (("action.created",),),
     "actions.delete": (("action.deleted",),),
     "actions.update": (("action.updated",),),
+    "alerts.acknowledge": (("alert.acknowledged",),),
+    "alerts.create": (("alert.created",),),
+    "alerts.delete": (("alert.deleted",),),
+    "alerts.silence": (("alert.silenced",),),
+    "alerts.update": (("alert.updated",),),
     "api_keys.create": (("apikey.created",),),
     "api_keys.revoke": (("apikey.revoked",),),
     "audit.export": (("audit.exported",),),
@@ -158,6 +163,7 @@ MANY = ("members.erase", "messages.publish_batch", "runs.bulk")
 """Operations that leave their record once for each workspace or item that they are about."""
 
 UNCHANGED: dict[str, str] = {
+    "alerts.update": "what was sent is what it is",
     "api_keys.revoke": "it was revoked before",
     "auth.logout": "the session had ended before",
     "connections.update": "what was sent is what it is",
@@ -188,6 +194,7 @@ UNCHANGED: dict[str, str] = {
 NO_WRITE: dict[str, str] = {
     "activity.query": "reads",
     "activity.search": "reads",
+    "alerts.preview": "reads",
     "analytics.query": "reads",
     "audit.verify_range": "reads",
     "auth.refresh": "a session goes on; its beginning and its end are recorded",

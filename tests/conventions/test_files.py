@@ -58,6 +58,9 @@ OF_ITS_OWN = {
     "identity/totp": {"dependencies"},
     "workspace": {"dependencies"},
     "workspace/environments": set[str](),
+    "alerts": {"following", "previewing", "programs", "reading", "rendering", "telling"},
+    "alerts/groups": set[str](),
+    "alerts/windows": {"absence", "contract", "gaps", "monitor", "tally", "without"},
     "evidence": {
         "citing",
         "completing",

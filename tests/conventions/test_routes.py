@@ -61,6 +61,7 @@ PUBLIC = {
 """Routes that declare no scope, and why."""
 OTHER_VERBS = {
     "list": {
+        "list_alerts",
         "list_approvals",
         "list_bridges",
         "list_grants",

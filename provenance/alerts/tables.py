@@ -1,0 +1,75 @@
+"""Tables of the alerts: the rules, and what each remembers of its groups."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+from provenance.core.db import metadata
+
+alert_rules = Table(
+    "alert_rules",
+    metadata,
+    Column("workspace_id", Uuid, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("rule", Text, nullable=False, comment="JSON: where, filter, groupBy, window and their like"),
+    Column("revision", Integer, nullable=False, comment="counts the times that it began anew"),
+    Column("from_number", BigInteger, nullable=False, comment="rows up to this one don't concern it"),
+    Column("begun_at", BigInteger, nullable=False, comment="nanoseconds since the epoch"),
+    Column("silenced_until", BigInteger, nullable=False, server_default="0", comment="nanoseconds since the epoch"),
+    Column("dropped", BigInteger, nullable=False, server_default="0", comment="groups forgotten for want of room"),
+    Column("errors", BigInteger, nullable=False, server_default="0"),
+    Column("error", Text, comment="the last one"),
+    Column("error_number", BigInteger, comment="of the row that it arose from"),
+    Column("error_at", BigInteger, comment="nanoseconds since the epoch"),
+    Column("created_at", BigInteger, nullable=False, comment="nanoseconds since the epoch"),
+    Column("created_by", Text, nullable=False),
+    Column("updated_at", BigInteger, nullable=False, comment="nanoseconds since the epoch"),
+    Column("updated_by", Text, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "id"),
+    UniqueConstraint("workspace_id", "name"),
+)
+
+alert_states = Table(
+    "alert_states",
+    metadata,
+    Column("workspace_id", Uuid, nullable=False),
+    Column("alert_id", Uuid, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("value", Text, nullable=False, comment="what groupBy gave, as JSON; null without it"),
+    Column("number", BigInteger, nullable=False, comment="of the last row that gave it; 0 for none"),
+    Column("platform", Boolean, nullable=False, comment="a row of the platform gave it"),
+    Column("at", BigInteger, nullable=False, comment="nanoseconds since the epoch; time has passed up to here"),
+    Column("memory", Text, nullable=False, comment="what its window remembers, as JSON"),
+    Column("firing_since", BigInteger, comment="nanoseconds since the epoch; null: quiet"),
+    Column("clear_at", BigInteger, comment="nanoseconds since the epoch; recovers then"),
+    Column("told", Boolean, nullable=False, comment="its firing is on record"),
+    Column("amount", BigInteger, nullable=False, comment="what was found at last"),
+    Column("details", Text, comment="JSON"),
+    Column("evidence", Text, nullable=False, comment="JSON: number and id of the last rows that matched"),
+    Column("due_at", BigInteger, comment="nanoseconds since the epoch; time alone changes something then"),
+    Column("silenced_until", BigInteger, nullable=False, server_default="0", comment="nanoseconds since the epoch"),
+    Column("acknowledged_by", Text),
+    Column("acknowledged_at", BigInteger, comment="nanoseconds since the epoch"),
+    PrimaryKeyConstraint("workspace_id", "alert_id", "id"),
+    UniqueConstraint("workspace_id", "alert_id", "value"),
+    ForeignKeyConstraint(
+        ["workspace_id", "alert_id"], ["alert_rules.workspace_id", "alert_rules.id"], ondelete="CASCADE"
+    ),
+    Index("ix_alert_states_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    Index("ix_alert_states_number", "workspace_id", "number"),
+    postgresql_with={"fillfactor": "70"},
+)
