@@ -119,6 +119,7 @@ OF_UPKEEP = {
     "ix_notification_deliveries_due",
     "ix_workflow_triggers_next_at",
     "ix_webhook_deliveries_at",
+    "ix_alert_states_due",
     "ix_approvals_due",
     "ix_approval_letters_due",
     "ix_notification_inbox_created",
