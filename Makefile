@@ -50,6 +50,6 @@ crash-demo: $(VENV)/.main  ## Kill workers, server and database while a thousand
 	$(BIN)/python -m demo.crash
 
 lock: $(VENV)/.dev  ## Pin the libraries anew from requirements/*.in.
-	cd requirements && for f in main dev; do ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes \
+	cd requirements && for f in main billing dev; do ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe --no-header \
 	  --output-file $$f.txt $$f.in; done

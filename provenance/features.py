@@ -141,6 +141,7 @@ TABLES = (
     "provenance.approvals.grants.tables",
     "provenance.approvals.letters.tables",
     "provenance.approvals.links.tables",
+    "provenance.billing.tables",
     "provenance.datastores.tables",
     "provenance.datastores.objects.tables",
     "provenance.datastores.uploads.tables",
@@ -165,6 +166,7 @@ TASKS = (
 """Modules that listen: ``@on`` handlers that the worker feeds, and what features forget when content is erased."""
 
 LOOPS = (
+    "provenance.billing.tasks",
     "provenance.ledger.log.tasks",
     "provenance.ledger.self_audit.tasks",
     "provenance.ledger.completeness.tasks",

@@ -14,6 +14,7 @@ from starlette.routing import WebSocketRoute
 
 from provenance import __version__, operations
 from provenance.audit.denials import Denials
+from provenance.billing.running import Billing
 from provenance.bootstrap import first_start
 from provenance.bus.inbound.service import Inbox
 from provenance.bus.keys.resolving import Credentials
@@ -80,12 +81,13 @@ def create_app(settings: Settings) -> Door:
     authenticate = Credentials(identity.authenticate, ledger.db, identity.epoch)
     denials = Denials(ledger.db)
     evaluator = Evaluator()
-    shelf, gate = WorkflowShelf(ledger.db), People(ledger)
+    egress = Egress(settings.egress_allow)
+    billing = Billing(ledger, egress)
+    shelf, gate = WorkflowShelf(ledger), People(ledger)
     runs = Runs(ledger, shelf, slots=settings.serve_slots, evaluate=evaluator.value, gate=gate)
     webhooks = Webhooks(ledger, runs)
     bus = Bus(ledger)
     limiter = Limiter(ledger.db, per_minute=settings.rate_limit_per_minute, burst=settings.rate_limit_burst)
-    egress = Egress(settings.egress_allow)
     hub = Hub(ledger, identity.epoch, most_connections=settings.live_connections)
     connections, objects = Connections(ledger, egress), Objects.of(settings)
     skills = Skills(ledger, objects, egress, connections)
@@ -129,7 +131,7 @@ def create_app(settings: Settings) -> Door:
     app.state.egress, app.state.connections, app.state.skills = egress, connections, skills
     app.state.tombstones, app.state.objects = tombstones, objects
     app.state.datastores = Datastores.of(ledger, objects)
-    app.state.webhooks, app.state.realtime = webhooks, hub
+    app.state.webhooks, app.state.realtime, app.state.billing = webhooks, hub, billing
     app.router.routes.append(WebSocketRoute("/ws", Sockets(hub, authenticate, limiter)))
     app.router.route_class = Route
     app.openapi = lambda: document(app)  # type: ignore[method-assign]

@@ -1,8 +1,9 @@
 """Billing on the wire (spec/automation.md, 5.14)."""
 
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 
@@ -10,8 +11,14 @@ class _Wire(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
+class BillingEvent(StrEnum):
+    """What billing records."""
+
+    PORTAL_OPENED = "billing.portal_opened"
+
+
 class Period(_Wire):
-    """A calendar month in UTC; the end is not included."""
+    """A calendar month in UTC, or the subscription's own; the end is not included."""
 
     start: str
     end: str
@@ -57,7 +64,7 @@ class PortalAsked(_Wire):
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
-    return_url: Annotated[str | None, Field(max_length=2048)] = None
+    return_url: Annotated[AnyHttpUrl | None, Field(max_length=2048)] = None
 
 
 class Portal(_Wire):

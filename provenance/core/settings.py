@@ -166,6 +166,19 @@ class Settings(BaseSettings):
         "Unset: no mail is sent.",
     )
     mail_from: str = Field(default="provenance@localhost", description="Sender address of mails.")
+    plan_limits: dict[str, dict[Literal["runs", "members"], int]] = Field(
+        default_factory=dict,
+        description='Limits of a workspace by its plan (JSON object), such as {"self_hosted": {"runs": 10000, '
+        '"members": 25}}: runs that begin in a calendar month (UTC), and members with those invited. None by default.',
+    )
+    stripe_secret_key: SecretStr | None = Field(
+        default=None,
+        description="Secret key of a Stripe account. Set: workspaces pay through Stripe's customer portal, and a "
+        "workspace's plan is that of its subscription. Needs the package `stripe` (requirements/billing.txt).",
+    )
+    stripe_url: str | None = Field(
+        default=None, description="Address of the payment provider, where it is not Stripe's own."
+    )
     fresh_login_minutes: int = Field(
         default=15, ge=1, le=1440, description="How recent a sign-in must be for sensitive acts, in minutes."
     )

@@ -4,7 +4,8 @@ import uuid
 
 import msgspec
 
-from provenance.core.db import Database
+from provenance.billing.allowing import RunsAllowed
+from provenance.ledger.service import Ledger
 from provenance.runs.library import Live
 from provenance.workflows import queries
 from provenance.workflows.compiling import compile_definition
@@ -14,16 +15,21 @@ from provenance.workflows.plan import Plan
 class WorkflowShelf:
     """The versions of the workflows of every workspace."""
 
-    def __init__(self, db: Database) -> None:
-        """Take the database."""
-        self._db = db
+    def __init__(self, ledger: Ledger) -> None:
+        """Take the ledger: its database, and what it counted."""
+        self._db = ledger.db
+        self._allowed = RunsAllowed(ledger)
 
     async def live(self, workspace_id: uuid.UUID, workflow_id: uuid.UUID) -> Live | None:
-        """Return the deployed version; None for an unknown workflow and for one that is not deployed."""
+        """Return the deployed version; None for an unknown workflow and for one that is not deployed.
+
+        Raises PlanLimitReached where nothing may begin this month.
+        """
         async with self._db.housekeeping(workspace_id) as tx:
             row = await queries.live(tx, workflow_id)
         if row is None or row.live_version is None:
             return None
+        await self._allowed.ensure(workspace_id)
         off = frozenset(row.triggers_off)
         return Live(row.id, row.live_version, row.environment, row.max_concurrent_runs, off)
 

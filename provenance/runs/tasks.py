@@ -33,7 +33,7 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     http, courier = Http(credentials), Courier(settings.smtp_url, settings.mail_from)
     working = Working(
         ledger,
-        WorkflowShelf(ledger.db),
+        WorkflowShelf(ledger),
         egress,
         objects,
         slots=settings.run_slots,

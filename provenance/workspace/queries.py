@@ -37,6 +37,11 @@ async def set_columns(tx: WriteTx, **columns: Any) -> None:
     await tx.execute(update(workspaces).where(workspaces.c.id == tx.workspace_id).values(**changed))
 
 
+async def set_plan(tx: WriteTx, plan: str) -> None:
+    """Change the plan of the transaction's workspace."""
+    await tx.execute(update(workspaces).where(workspaces.c.id == tx.workspace_id).values(plan=plan))
+
+
 async def instance_workspace(tx: ReadTx) -> uuid.UUID | None:
     """Return the id of the workspace that holds the installation's own events."""
     found: uuid.UUID | None = (

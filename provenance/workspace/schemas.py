@@ -113,7 +113,7 @@ class WorkspaceDetails(Wire):
     slug: str
     default_region: str
     data_retention_days: int
-    plan: Literal["self_hosted"]
+    plan: str
     features: Features
     self_approval: bool
     require_fresh_login_minutes: int

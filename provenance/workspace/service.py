@@ -23,6 +23,8 @@ from provenance.workspace.schemas import (
 )
 
 INSTANCE_SLUG = "instance"
+SELF_HOSTED = "self_hosted"
+"""The plan of a workspace that nobody pays for."""
 _NAMES = {"fresh_login_minutes": "requireFreshLoginMinutes"}
 
 
@@ -71,6 +73,31 @@ async def _insert(tx: WriteTx, *, slug: str, name: str, instance: bool, region: 
 async def details(tx: ReadTx, settings: Settings) -> WorkspaceDetails:
     """Return the transaction's workspace with its settings."""
     return _shown(await queries.row_of(tx), settings)
+
+
+async def named(tx: ReadTx) -> Workspace:
+    """Return the transaction's workspace."""
+    row = await queries.row_of(tx)
+    return Workspace(row.id, row.slug, row.name)
+
+
+async def plan_of(tx: ReadTx) -> str:
+    """Return the plan of the transaction's workspace."""
+    return str((await queries.row_of(tx)).plan)
+
+
+async def set_plan(tx: WriteTx, plan: str) -> None:
+    """Note the plan that the workspace pays for; another than before is recorded."""
+    before = (await queries.lock(tx)).plan
+    if before != plan:
+        await queries.set_plan(tx, plan)
+        data = {"changes": {"plan": [before, plan]}}
+        audit.record(tx, WorkspaceEvent.UPDATED, encode("ws", tx.workspace_id), data, risk=audit.Risk.MEDIUM)
+
+
+def limits_of(settings: Settings, plan: str) -> dict[str, int]:
+    """Return the limits of a plan, by what is limited; empty for a plan without."""
+    return {str(name): most for name, most in settings.plan_limits.get(plan, {}).items()}
 
 
 async def data_retentions(tx: ReadTx) -> list[tuple[uuid.UUID, int]]:
@@ -134,7 +161,7 @@ def _shown(row: Any, settings: Settings) -> WorkspaceDetails:
         slug=row.slug,
         default_region=row.default_region,
         data_retention_days=row.data_retention_days,
-        plan="self_hosted",
+        plan=row.plan,
         features=Features(mail=settings.smtp_url is not None, single_sign_on=settings.oidc_issuer is not None),
         self_approval=row.self_approval,
         require_fresh_login_minutes=row.fresh_login_minutes or settings.fresh_login_minutes,

@@ -18,6 +18,7 @@ workspaces = Table(
     ),
     Column("default_region", Text, nullable=False, server_default="local"),
     Column("data_retention_days", Integer, nullable=False, server_default="90"),
+    Column("plan", Text, nullable=False, server_default="self_hosted"),
     Column("self_approval", Boolean, nullable=False, server_default="false"),
     Column("fresh_login_minutes", Integer, comment="null: the installation's setting"),
     Column(

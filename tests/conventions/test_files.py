@@ -169,7 +169,7 @@ OF_ITS_OWN = {
     "runs/schedules": {"slots"},
     "runs/outputs": set[str](),
     "runs/webhooks": {"headers", "refusals", "schemes"},
-    "billing": set[str](),
+    "billing": {"allowing", "paying", "running", "transport"},
     "realtime": {
         "channels", "credentials", "events", "filtering", "hub", "line", "outbox", "selecting", "sending", "serving",
         "socket", "stream", "summaries",

@@ -31,6 +31,7 @@ WIDE = {
     "datastores/uploads/queries.py:workspaces_with_old": "the worker looks after all workspaces",
     "runs/outputs/queries.py:large": "the worker looks after all workspaces",
     "runs/outputs/queries.py:doubted": "the worker looks after all workspaces",
+    "billing/queries.py:customers": "the worker looks after all workspaces",
     "approvals/queries.py:overdue": "the worker looks after all workspaces",
     "bus/keys/queries.py:key_by_id": "a key names no workspace; it is found by its own id and tells its workspace",
     "bus/inbound/queries.py:find_inbound": "who posts to an address names no workspace; the signature decides",

@@ -27,7 +27,7 @@ async def working(app: Running) -> AsyncIterator[None]:
     skills = app.door.framework.state.skills
     work = Working(
         ledger,
-        WorkflowShelf(ledger.db),
+        WorkflowShelf(ledger),
         egress,
         app.door.framework.state.objects,
         slots=16,

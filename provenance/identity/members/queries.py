@@ -106,6 +106,12 @@ async def lock_person(tx: WriteTx, person_id: uuid.UUID) -> bool:
     return (await tx.execute(living)).first() is not None
 
 
+async def seats(tx: ReadTx, *statuses: str) -> int:
+    """Count the workspace's members of some statuses."""
+    mine = (members.c.workspace_id == tx.workspace_id, members.c.status.in_(statuses))
+    return int((await tx.execute(select(func.count()).select_from(members).where(*mine))).scalar_one())
+
+
 async def count_events(tx: ReadTx, user_id: str) -> int:
     """Count the platform rows of the workspace that a person made, or that are about them."""
     row = interactions.c

@@ -11,6 +11,7 @@ from provenance.core.db import ReadTx, WriteTx
 from provenance.core.errors import NotAllowed
 from provenance.core.ids import decode, encode
 from provenance.core.keyring import WorkspaceKeys
+from provenance.core.settings import Settings
 from provenance.identity import queries as people
 from provenance.identity import service as identity_service
 from provenance.identity.invitations import service as invitations
@@ -31,6 +32,8 @@ from provenance.identity.sessions import queries as sessions
 from provenance.identity.tickets import service as tickets
 from provenance.identity.tickets.service import Purpose
 from provenance.workspace import queries as workspaces
+from provenance.workspace import service as workspace_service
+from provenance.workspace.errors import PlanLimitReached
 
 _LIST = cursors.binding("members")
 _ADMIN = Role.ADMIN.name.lower()
@@ -52,7 +55,7 @@ async def page(tx: ReadTx, identity: Identity, keys: WorkspaceKeys, *, limit: in
 
 
 async def invite(tx: WriteTx, identity: Identity, asked: MemberInvite) -> MemberInvited:
-    """Invite somebody; records ``member.invited``. Raises AlreadyMember.
+    """Invite somebody; records ``member.invited``. Raises AlreadyMember, PlanLimitReached.
 
     Without a mail server the answer carries the link, for the administrator to pass on.
     """
@@ -61,10 +64,26 @@ async def invite(tx: WriteTx, identity: Identity, asked: MemberInvite) -> Member
     known = await identity_service.person_by_email(tx, identity.keys, asked.email)
     if known is not None:
         await queries.lock(tx, known.id)
+    await _ensure_seat(tx, identity.settings)
     role = Role[asked.role.upper()]
     made = await invitations.invite(tx, identity, email=asked.email, role=role, groups=asked.groups)
     shown = _shown(await queries.row_of(tx, made.person_id), identity)
     return MemberInvited(**dict(shown), accept_url=None if made.mailed else made.accept_url)
+
+
+async def seats(tx: ReadTx) -> int:
+    """Return how many active members the workspace has."""
+    return await queries.seats(tx, Status.ACTIVE.value)
+
+
+async def _ensure_seat(tx: WriteTx, settings: Settings) -> None:
+    """Raise PlanLimitReached when members and those invited fill the workspace's plan."""
+    limit = workspace_service.limits_of(settings, await workspace_service.plan_of(tx)).get("members")
+    if limit is None:
+        return
+    await workspaces.lock(tx)
+    if await queries.seats(tx, Status.ACTIVE.value, Status.INVITED.value) >= limit:
+        raise PlanLimitReached("members")
 
 
 async def update(tx: WriteTx, identity: Identity, user_id: str, asked: MemberUpdate) -> Member:

@@ -16,7 +16,7 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     """Listen until ``stop`` is set. Several workers share the rows: a cursor is in one's hand at a time."""
     engine, evaluator = Engine(ledger), Evaluator()
     engine.start()
-    listener = Listener(Tools(engine, Library(WorkflowShelf(ledger.db))), evaluator)
+    listener = Listener(Tools(engine, Library(WorkflowShelf(ledger))), evaluator)
     try:
         await Feed(ledger.db, ledger.catalogues, listener.handlers()).run(stop)
     finally:

@@ -16,7 +16,7 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     """Start runs until ``stop`` is set. Several workers share the work."""
     engine, evaluator = Engine(ledger), Evaluator()
     engine.start()
-    starter = Starter(ledger, Tools(engine, Library(WorkflowShelf(ledger.db))), evaluator)
+    starter = Starter(ledger, Tools(engine, Library(WorkflowShelf(ledger))), evaluator)
     try:
         await deliver(ledger, "workflow", starter, stop)
     finally:

@@ -24,7 +24,7 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     """Fire until ``stop`` is set. Several workers fire each time once: whoever moves the schedule on starts the run."""
     engine = Engine(ledger)
     engine.start()
-    tools = Tools(engine, Library(WorkflowShelf(ledger.db)))
+    tools = Tools(engine, Library(WorkflowShelf(ledger)))
     try:
         while not stop.is_set():
             seconds = await _look(ledger, tools)

@@ -205,7 +205,7 @@ class TestMessages:
         self, app: Running, workspace: Tenant, client: httpx.AsyncClient, hear: Hear
     ) -> None:
         wire_id = await hear("orders/created")
-        tools = Tools(app.door.framework.state.runs.engine, Library(WorkflowShelf(app.ledger.db)))
+        tools = Tools(app.door.framework.state.runs.engine, Library(WorkflowShelf(app.ledger)))
         message = self.message(workspace, wire_id)
         begun = []
         for _ in range(2):
@@ -221,7 +221,7 @@ class TestMessages:
     ) -> None:
         made = await client.post("/workflows", json={"name": "C", "definition": definition(transform("a", 1))})
         wire_id = made.json()["workflowId"]
-        tools = Tools(app.door.framework.state.runs.engine, Library(WorkflowShelf(app.ledger.db)))
+        tools = Tools(app.door.framework.state.runs.engine, Library(WorkflowShelf(app.ledger)))
         message = self.message(workspace, wire_id)
         async with app.ledger.db.housekeeping(message.workspace_id) as tx:
             with pytest.raises(NotDeployed):

@@ -68,7 +68,7 @@ async def tools(app: Running) -> AsyncIterator[Tools]:
     """What a worker starts runs with."""
     engine = Engine(app.ledger)
     engine.start()
-    yield Tools(engine, Library(WorkflowShelf(app.ledger.db)))
+    yield Tools(engine, Library(WorkflowShelf(app.ledger)))
     await engine.stop()
 
 
