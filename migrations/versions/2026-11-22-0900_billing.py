@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "c82d5e1f7a36"
-down_revision = "6c2f9be04d17"
+down_revision = "6c2a9f14d7b8"
 branch_labels = None
 depends_on = None
 
