@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "6c2a9f14d7b8"
-down_revision = "5b7c20d94e1f"
+down_revision = "6c2f9be04d17"
 branch_labels = None
 depends_on = None
 
