@@ -188,6 +188,7 @@ LOOPS = (
     "provenance.ledger.erasure.tasks",
     "provenance.secrets.tasks",
     "provenance.datastores.tasks",
+    "provenance.skills.tasks",
 )
 """Modules whose ``run(ledger, stop)`` the worker keeps running: work that follows no event."""
 

@@ -19,6 +19,7 @@ from provenance.runs.retention import keep_forgetting
 from provenance.runs.runtime import Working
 from provenance.runs.shelf import WorkflowShelf
 from provenance.skills.calling import Skills
+from provenance.skills.warming import keep_warm
 
 
 async def run(ledger: Ledger, stop: asyncio.Event) -> None:
@@ -49,7 +50,9 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
         },
     )
     try:
-        await asyncio.gather(working.run(stop), keep_forgetting(ledger.db, stop))
+        await asyncio.gather(
+            working.run(stop), keep_forgetting(ledger.db, stop), keep_warm(ledger, skills.sandbox, stop)
+        )
     finally:
         await evaluator.close()
         await skills.close()

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from provenance.core.db import ReadTx, WriteTx
 from provenance.skills.schemas import PackageRow, Row, VersionRow
-from provenance.skills.tables import skill_packages, skill_uses, skill_versions, skills
+from provenance.skills.tables import skill_garbage, skill_packages, skill_uses, skill_versions, skills
 
 _ROW = [skills.c[name] for name in Row._fields]
 _PACKAGE = [skill_packages.c[name] for name in PackageRow._fields]
@@ -103,14 +103,12 @@ async def packages(tx: ReadTx, package_ids: Iterable[uuid.UUID]) -> dict[uuid.UU
     return {row.id: PackageRow._make(row) for row in await tx.execute(query)}
 
 
-async def packages_of(tx: ReadTx, skill_id: uuid.UUID) -> list[uuid.UUID]:
-    """Return the packages of a skill that were uploaded."""
-    query = select(skill_packages.c.id).where(
-        skill_packages.c.workspace_id == tx.workspace_id,
-        skill_packages.c.skill_id == skill_id,
-        skill_packages.c.uploaded_at.is_not(None),
+async def packages_of(tx: ReadTx, skill_id: uuid.UUID) -> list[PackageRow]:
+    """Return the packages of a skill, also those that are awaited."""
+    query = select(*_PACKAGE).where(
+        skill_packages.c.workspace_id == tx.workspace_id, skill_packages.c.skill_id == skill_id
     )
-    return list((await tx.execute(query)).scalars())
+    return [PackageRow._make(row) for row in await tx.execute(query)]
 
 
 async def settle_package(tx: WriteTx, package_id: uuid.UUID, manifest: Any, runtime_version: str) -> bool:
@@ -122,6 +120,49 @@ async def settle_package(tx: WriteTx, package_id: uuid.UUID, manifest: Any, runt
     )
     values = {"manifest": manifest, "runtime_version": runtime_version, "uploaded_at": tx.now}
     return (await tx.execute(mine.values(**values))).rowcount == 1
+
+
+async def awaited_in_vain(tx: ReadTx, before: int) -> list[uuid.UUID]:
+    """Return the workspaces with packages that did not arrive while they might, and might no more at a moment."""
+    vain = (skill_packages.c.uploaded_at.is_(None), skill_packages.c.expires_at <= before)
+    return list((await tx.execute(select(skill_packages.c.workspace_id).where(*vain).distinct())).scalars())
+
+
+async def forget_awaited(tx: WriteTx, before: int) -> list[uuid.UUID]:
+    """Forget the packages of a workspace that did not arrive, and return them."""
+    mine = delete(skill_packages).where(
+        skill_packages.c.workspace_id == tx.workspace_id,
+        skill_packages.c.uploaded_at.is_(None),
+        skill_packages.c.expires_at <= before,
+    )
+    return list((await tx.execute(mine.returning(skill_packages.c.id))).scalars())
+
+
+async def discard(tx: WriteTx, packages: Mapping[uuid.UUID, int]) -> None:
+    """Note packages whose bytes are to be destroyed, each after its moment."""
+    rows = [{"workspace_id": tx.workspace_id, "package_id": each, "after": at} for each, at in packages.items()]
+    if rows:
+        await tx.execute(insert_or(skill_garbage).values(rows).on_conflict_do_nothing())
+
+
+async def workspaces_with_garbage(tx: ReadTx) -> list[uuid.UUID]:
+    """Return the workspaces that have bytes to be destroyed now."""
+    query = select(skill_garbage.c.workspace_id).where(skill_garbage.c.after <= tx.now).distinct()
+    return list((await tx.execute(query)).scalars())
+
+
+async def garbage(tx: ReadTx, limit: int) -> list[uuid.UUID]:
+    """Return packages of a workspace whose bytes are to be destroyed now."""
+    due = select(skill_garbage.c.package_id).where(
+        skill_garbage.c.workspace_id == tx.workspace_id, skill_garbage.c.after <= tx.now
+    )
+    return list((await tx.execute(due.order_by(skill_garbage.c.after).limit(limit))).scalars())
+
+
+async def forget_garbage(tx: WriteTx, packages: Sequence[uuid.UUID]) -> None:
+    """Note that bytes are destroyed."""
+    mine = (skill_garbage.c.workspace_id == tx.workspace_id, skill_garbage.c.package_id.in_(packages))
+    await tx.execute(delete(skill_garbage).where(*mine))
 
 
 async def current_versions(tx: ReadTx, skill_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
@@ -162,6 +203,19 @@ async def pinned(tx: ReadTx, kind: str, referrer: str, at: int, skill_id: uuid.U
     )
     found: int | None = (await tx.execute(query)).scalar_one_or_none()
     return found
+
+
+async def live_runtimes(tx: ReadTx) -> list[str]:
+    """Return the runtimes of skills that live workflows call, in every workspace."""
+    query = (
+        select(skills.c.runtime)
+        .distinct()
+        .join(
+            skill_uses,
+            (skill_uses.c.workspace_id == skills.c.workspace_id) & (skill_uses.c.live_skill_id == skills.c.id),
+        )
+    )
+    return list((await tx.execute(query)).scalars())
 
 
 async def uses(tx: ReadTx, skill_id: uuid.UUID) -> int:

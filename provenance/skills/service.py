@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from provenance.audit import service as audit
 from provenance.connections import service as connections
 from provenance.core import cursors
+from provenance.core.clock import NANOS
 from provenance.core.db import ReadTx, WriteTx
 from provenance.core.ids import decode, new_uuid
 from provenance.core.json_schemas import BadSchema, JsonSchema
@@ -49,6 +50,8 @@ from provenance.skills.schemas import (
     shown,
 )
 
+SLACK_NS = 3600 * NANOS
+"""How long after its time the bytes of an upload are left alone: a slow one may still be on its way."""
 KIND = "skill"
 
 
@@ -160,12 +163,13 @@ async def apply(tx: WriteTx, row: Row, changed: dict[str, Any]) -> Row:
 
 
 async def delete(tx: WriteTx, skill_id: str) -> tuple[Deleted, list[uuid.UUID]]:
-    """Delete a skill that nothing live calls; also returns its packages, whose bytes the caller destroys.
+    """Delete a skill that nothing live calls; also returns its packages, whose bytes the caller destroys; the worker does if it dies.
 
     Raises SkillNotFound and SkillInUse.
     """
     row = await found(tx, skill_id, lock=True)
     packages = await queries.packages_of(tx, row.id)
+    await queries.discard(tx, {each.id: tx.now if each.uploaded_at else each.expires_at + SLACK_NS for each in packages})
     if await queries.uses(tx, row.id):
         raise SkillInUse(f"A live workflow calls the skill {row.name}.")
     try:
@@ -174,7 +178,7 @@ async def delete(tx: WriteTx, skill_id: str) -> tuple[Deleted, list[uuid.UUID]]:
         raise SkillInUse(f"A live workflow calls the skill {row.name}.") from None
     await _refer(tx, row._replace(connection_id=None, secret_refs=[]))
     audit.record(tx, SkillEvent.DELETED, row.wire_id, {"name": row.name}, risk=audit.Risk.MEDIUM)
-    return Deleted(skill_id=row.wire_id, deleted=True), packages
+    return Deleted(skill_id=row.wire_id, deleted=True), [each.id for each in packages]
 
 
 async def callable_version(tx: ReadTx, skill_id: str, version: int | None) -> tuple[Row, VersionRow]:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -67,6 +68,7 @@ skill_packages = Table(
     PrimaryKeyConstraint("workspace_id", "id"),
     ForeignKeyConstraint(*_OF_SKILL, ondelete="CASCADE"),
     Index("ix_skill_packages_skill", "workspace_id", "skill_id"),
+    Index("ix_skill_packages_awaited", "expires_at", postgresql_where=text("uploaded_at IS NULL")),
 )
 
 skill_versions = Table(
@@ -91,6 +93,16 @@ skill_versions = Table(
     ForeignKeyConstraint(
         ["workspace_id", "package_id"], ["skill_packages.workspace_id", "skill_packages.id"], ondelete="CASCADE"
     ),
+)
+
+skill_garbage = Table(
+    "skill_garbage",
+    metadata,
+    Column("workspace_id", Uuid, nullable=False),
+    Column("package_id", Uuid, nullable=False, comment="whose bytes nobody needs; its row is gone"),
+    Column("after", BigInteger, nullable=False, comment="when they are destroyed: until then they may arrive"),
+    PrimaryKeyConstraint("workspace_id", "package_id"),
+    Index("ix_skill_garbage_after", "after"),
 )
 
 skill_uses = Table(

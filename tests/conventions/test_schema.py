@@ -125,6 +125,8 @@ OF_UPKEEP = {
     "ix_notification_inbox_created",
     "ix_notification_preferences_due",
     "ix_datastore_garbage_after",
+    "ix_skill_garbage_after",
+    "ix_skill_packages_awaited",
     "ix_datastore_uploads_expires_at",
 }
 """Indexes by which the worker finds what is due or over its time, of all workspaces."""

@@ -20,7 +20,7 @@ START_SECONDS = 20.0
 _MESSAGE_BYTES = 64 * 1024
 _ROOT = Path(__file__).resolve().parents[3]
 _PROGRAM = (
-    "import sys; sys.path += sys.argv[4:]; from provenance.skills.sandbox.inside.zygote import main; "
+    "import sys; sys.path += sys.argv[4:]; from provenance.skills.sandbox.inside.starting import main; "
     "main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))"
 )
 

@@ -8,7 +8,6 @@ folder, limits, the user, Landlock, seccomp; the last steps can't be taken back 
 import contextlib
 import os
 import resource
-import shutil
 import signal
 import sys
 import sysconfig
@@ -97,8 +96,11 @@ def libraries(runtime: str) -> list[str]:
 
 def program(name: str) -> str | None:
     """Return where a program really is; None when it is not there."""
-    found = shutil.which(name)
-    return None if found is None else os.path.realpath(found)
+    for folder in os.get_exec_path():
+        path = os.path.join(folder, name)
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return os.path.realpath(path)
+    return None
 
 
 class Jail:
@@ -147,6 +149,7 @@ class Jail:
         """Take the prepared root away again, in the fork server."""
         if self._level.mounts:
             kernel.unmount(self._folder)
+        os.rmdir(self._folder)
 
     def _build_root(self) -> None:
         kernel.own_mounts()

@@ -11,6 +11,21 @@ _ANSWER, _WAY_OUT = 3, 4
 _FIRST_FREE = 16
 
 
+def version() -> str:
+    """Start Node to be told its version. Raises OSError where this machine has none, or it does not start."""
+    node = program("node")
+    if node is None:
+        raise FileNotFoundError("node")
+    reading, writing = os.pipe()
+    pid = os.posix_spawn(node, ["node", "--version"], {}, file_actions=[(os.POSIX_SPAWN_DUP2, writing, 1)])
+    os.close(writing)
+    with open(reading, encoding="utf-8") as file:
+        said = file.read()
+    if os.waitpid(pid, 0)[1] != 0:
+        raise OSError("node does not start")
+    return said.strip().removeprefix("v")
+
+
 def run(entry: str, place: Place, streams: Streams, limits: Limits) -> None:
     """Put the descriptors where the program looks for them, and become Node."""
     node = program("node")

@@ -2,19 +2,19 @@
 
 The input is read from standard input; what the skill prints goes to the log, as do its standard error and its
 ``logging``. The one thing on the descriptor for the answer is ``{"output": …}`` or ``{"error": {code, message}}``.
+
+Every module that is imported here is paid for by the first call of a process, so few are; what only some skills use
+is imported with them, or by the fork server when it has time (`starting.FURTHER`).
 """
 
-import asyncio
 import errno
 import importlib
-import inspect
 import io
 import json
-import logging
 import os
-import random
 import sys
-import traceback
+from collections.abc import Awaitable, Iterator
+from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any, NamedTuple, TextIO
 
 from provenance.skills.sandbox.inside import package_tests, provenance_skill
@@ -44,9 +44,36 @@ def prepare(place: Place, streams: Streams) -> None:
     sys.path[:0] = [place.package, os.path.join(place.package, VENDORED)]
     sys.modules["provenance_skill"] = provenance_skill
     sys.dont_write_bytecode = True
-    random.seed()
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s", force=True)
+    if "random" in sys.modules:  # imported by the fork server: its state would be that of every call
+        sys.modules["random"].seed()
+    if "logging" in sys.modules:
+        _log_to_stderr(sys.modules["logging"])
+    else:
+        sys.meta_path.insert(0, _Logging)
     provenance_skill._channel = streams.egress
+
+
+class _Logging:
+    """Finds the module ``logging``, which writes to the log from the moment it is imported."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Find it as ever, and have it set up as soon as it is there."""
+        found = PathFinder.find_spec(name, path, target) if name == "logging" else None
+        if found is None or found.loader is None:
+            return None
+        load = found.loader.exec_module
+
+        def load_and_set_up(module: Any) -> None:
+            load(module)
+            _log_to_stderr(module)
+
+        found.loader.exec_module = load_and_set_up  # type: ignore[method-assign]
+        return found
+
+
+def _log_to_stderr(logging: Any) -> None:
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s", force=True)
 
 
 def _text_stream(descriptor: int) -> TextIO:
@@ -77,7 +104,11 @@ def _answer(entry: str, place: Place, source: int) -> bytes:
 def _called(entry: str, given: Any) -> Any:
     module, _, function = entry.partition(":")
     output = getattr(importlib.import_module(module), function)(given)
-    return asyncio.run(_awaited(output)) if inspect.isawaitable(output) else output
+    if not isinstance(output, Awaitable):
+        return output
+    import asyncio
+
+    return asyncio.run(_awaited(output))
 
 
 async def _awaited(value: Any) -> Any:
@@ -91,7 +122,7 @@ def described(error: BaseException, place: Place) -> dict[str, Any]:
         return {"code": error.code, "message": str(error)}
     if isinstance(error, MemoryError):
         return {"code": "memory_exceeded", "message": f"The skill needs more memory than its limit{where}."}
-    traceback.print_exception(error)
+    sys.__excepthook__(type(error), error, error.__traceback__)  # needs no import, which could fail now
     if isinstance(error, OSError) and error.errno in _REFUSED and where:
         return {"code": "sandbox_refused", "message": f"The sandbox does not allow this{where}: {source}"}
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -99,8 +130,24 @@ def described(error: BaseException, place: Place) -> dict[str, Any]:
 
 
 def _where(error: BaseException, place: Place) -> tuple[str, str]:
-    inside = [each for each in traceback.extract_tb(error.__traceback__) if each.filename.startswith(place.package)]
+    inside = [each for each in _passed(error) if each[0].startswith(place.package)]
     if not inside:
         return "", ""
-    name = os.path.relpath(inside[-1].filename, place.package)
-    return f" ({name}, line {inside[-1].lineno})", inside[-1].line or ""
+    path, line = inside[-1]
+    return f" ({os.path.relpath(path, place.package)}, line {line})", _line(path, line)
+
+
+def _passed(error: BaseException) -> Iterator[tuple[str, int]]:
+    """Yield the files and lines that an error passed, from the outermost."""
+    trace = error.__traceback__
+    while trace is not None:
+        yield trace.tb_frame.f_code.co_filename, trace.tb_lineno
+        trace = trace.tb_next
+
+
+def _line(path: str, number: int) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return next((line.strip() for at, line in enumerate(file, 1) if at == number), "")
+    except OSError:
+        return ""

@@ -11,17 +11,13 @@ import gc
 import json
 import os
 import select
-import shutil
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from provenance.skills.sandbox.inside import jail, landlock, seccomp
+from provenance.skills.sandbox.inside.folders import new_folder, remove
 from provenance.skills.sandbox.inside.jail import Jail, Level, Limits, Place
 from provenance.skills.sandbox.inside.python_main import Streams
 
@@ -62,14 +58,19 @@ class Running:
 class Zygote:
     """The server's loop. One thread, so that what it forks is whole."""
 
-    def __init__(self, control: socket.socket, runtime: str, main: Main, level: Level, warm: int) -> None:
-        """Take the socket of the owner, what calls a handler, what confines it, and how many to keep ready."""
+    def __init__(
+        self, control: socket.socket, jail: Jail, level: Level, main: Main, warm: int, further: Sequence[str]
+    ) -> None:
+        """Take the socket of the owner, the jail and what it is made of, what calls a handler, how many processes to
+        keep ready, and the modules to import before they are.
+        """
         self._control = control
-        self._main = main
+        self._jail = jail
         self._level = level
+        self._main = main
         self._warm = warm
-        self._folder = tempfile.mkdtemp(prefix="pv-skills-")
-        self._jail = Jail(runtime, level, tempfile.mkdtemp(dir=self._folder))
+        self._further = list(further)
+        self._prepared = False
         self._ready: list[Ready] = []
         self._running: dict[int, Running] = {}
         self._wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -87,17 +88,34 @@ class Zygote:
                 if self._control.fileno() in ready and not self._take():
                     return
                 self._drain()
-                self._reap()
+                ended = self._reap()
                 self._watch()
-                if len(self._ready) < self._warm:
-                    self._fork()
+                if self._has_time or ended:
+                    self._prepare()
         finally:
             self._end()
 
     def _pause(self) -> float:
-        if len(self._ready) < self._warm:
+        if self._has_time and not (self._prepared and len(self._ready) >= self._warm):
             return 0
         return WATCH_SECONDS * 1000 if self._running else 60_000
+
+    @property
+    def _has_time(self) -> bool:
+        """Whether there is nothing better to do than to prepare: while modules are missing, calls come first."""
+        return self._prepared or not self._running
+
+    def _prepare(self) -> None:
+        """Do one small thing for calls to come; an order that arrives meanwhile waits for no more."""
+        if self._further:
+            __import__(self._further.pop(0))
+        elif not self._prepared:
+            self._prepared = True
+            gc.collect()
+            gc.freeze()
+            gc.enable()
+        elif len(self._ready) < self._warm:
+            self._fork()
 
     def _drain(self) -> None:
         try:
@@ -127,7 +145,7 @@ class Zygote:
         if not self._ready:
             self._fork()
         process = self._ready.pop(0)
-        private = None if self._level.mounts else tempfile.mkdtemp(dir=self._folder)
+        private = None if self._level.mounts else new_folder()
         running = Running(order["number"], process, Limits(*order["limits"]), private)
         self._running[process.pid] = running
         if private is not None:
@@ -139,6 +157,8 @@ class Zygote:
                 running.why = "lost"
 
     def _fork(self) -> None:
+        if not self._prepared:
+            gc.freeze()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = os.fork()
         if pid == 0:
@@ -151,6 +171,7 @@ class Zygote:
         """Live the life of one process: prepare, wait for the call, go into the jail, serve it, end."""
         status = _LEFT_ALONE
         try:
+            gc.enable()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._jail.make_ready()
@@ -170,20 +191,23 @@ class Zygote:
 
     # The watch
 
-    def _reap(self) -> None:
+    def _reap(self) -> bool:
+        """Take leave of processes that ended; True when a call did."""
+        ended = False
         while True:
             try:
                 pid, status, used = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
-                return
+                return ended
             if pid == 0:
-                return
+                return ended
             running = self._running.pop(pid, None)
             if running is None:
                 self._forget(pid)
                 continue
+            ended = True
             if running.private is not None:
-                shutil.rmtree(running.private, ignore_errors=True)
+                remove(running.private)
             self._tell(running, status, used)
 
     def _forget(self, pid: int) -> None:
@@ -214,8 +238,10 @@ class Zygote:
             os.kill(pid, signal.SIGKILL)
         for pid in [*self._running, *(each.pid for each in self._ready)]:
             os.waitpid(pid, 0)
+            running = self._running.get(pid)
+            if running is not None and running.private is not None:
+                remove(running.private)
         self._jail.leave()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def close_all_but(descriptors: list[int]) -> None:
@@ -243,66 +269,3 @@ def received(source: socket.socket) -> tuple[bytes, list[int]]:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
     return data, list(descriptors)
-
-
-def reached(runtime: str) -> Level:
-    """Leave the network, and find out what confines code here by building a jail in a process that then ends."""
-    network, mounts = jail.leave_network()
-    level = Level(landlock.version(), seccomp.available(), mounts, network, own_user=os.geteuid() == 0)
-    for tried in (level, level._replace(mounts=False), level._replace(mounts=False, landlock=0)):
-        if _holds(runtime, tried):
-            return tried
-    return level._replace(mounts=False, landlock=0, seccomp=False)
-
-
-def _holds(runtime: str, level: Level) -> bool:
-    folder, package, private = (tempfile.mkdtemp(prefix="pv-skills-") for _ in range(3))
-    pid = os.fork()
-    if pid == 0:
-        try:
-            own = Jail(runtime, level, folder)
-            own.make_ready()
-            own.enter(package, private, Limits(5, 64, 1, 1))
-            os._exit(0)
-        finally:
-            os._exit(1)
-    status = os.waitpid(pid, 0)[1]
-    for each in (folder, package, private):
-        os.rmdir(each)
-    return status == 0
-
-
-def main(runtime: str, descriptor: int, warm: int) -> None:
-    """Serve calls of a runtime; the owner's socket is inherited."""
-    control = socket.socket(fileno=descriptor)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    call, version = main_of(runtime)
-    level = reached(runtime)
-    control.send(json.dumps({"level": level, "version": version}).encode())
-    gc.collect()
-    gc.freeze()
-    Zygote(control, runtime, call, level, warm).run()
-
-
-def main_of(runtime: str) -> tuple[Main, str]:
-    """Return what calls a handler of a runtime, with all it needs imported, and the runtime's version.
-
-    Raises OSError and ImportError where this machine has no such runtime.
-    """
-    if runtime == "node":
-        from provenance.skills.sandbox.inside import node_main
-
-        node = jail.program("node")
-        if node is None:
-            raise FileNotFoundError("node")
-        said = subprocess.run([node, "--version"], capture_output=True, check=True, timeout=10)  # noqa: S603
-        return node_main.run, said.stdout.decode().strip().removeprefix("v")
-    if runtime == "wasm":
-        from provenance.skills.sandbox.inside import wasm_main
-
-        return wasm_main.run, wasm_main.VERSION
-    from provenance.skills.sandbox.inside import python_main
-
-    for name in ("base64", "csv", "datetime", "decimal", "email", "hashlib", "html.parser", "urllib.parse", "uuid"):
-        __import__(name)
-    return python_main.run, sys.version.split()[0]
