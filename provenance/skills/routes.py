@@ -72,12 +72,10 @@ async def update(
 
 
 @router.delete("/skills/{skill_id}", operation_id="skills.delete")
-async def delete(skill_id: str, actor: Writer, db: Db, skills: RunningSkills) -> Deleted:
+async def delete(skill_id: str, actor: Writer, db: Db) -> Deleted:
     """Delete a skill that nothing live calls, with its versions and packages."""
     async with db.write(actor) as tx:
-        deleted, packages = await service.delete(tx, skill_id)
-    await skills.objects.delete(actor.workspace_id, uploading.AREA, [each.hex for each in packages])
-    return deleted
+        return await service.delete(tx, skill_id)
 
 
 @router.post("/skills/{skill_id}/upload-url", operation_id="skills.upload_url")

@@ -162,14 +162,16 @@ async def apply(tx: WriteTx, row: Row, changed: dict[str, Any]) -> Row:
     return after
 
 
-async def delete(tx: WriteTx, skill_id: str) -> tuple[Deleted, list[uuid.UUID]]:
-    """Delete a skill that nothing live calls; also returns its packages, whose bytes the caller destroys; the worker does if it dies.
+async def delete(tx: WriteTx, skill_id: str) -> Deleted:
+    """Delete a skill that nothing live calls; the worker destroys the bytes of its packages.
 
     Raises SkillNotFound and SkillInUse.
     """
     row = await found(tx, skill_id, lock=True)
     packages = await queries.packages_of(tx, row.id)
-    await queries.discard(tx, {each.id: tx.now if each.uploaded_at else each.expires_at + SLACK_NS for each in packages})
+    await queries.discard(
+        tx, {each.id: tx.now if each.uploaded_at else each.expires_at + SLACK_NS for each in packages}
+    )
     if await queries.uses(tx, row.id):
         raise SkillInUse(f"A live workflow calls the skill {row.name}.")
     try:
@@ -178,7 +180,7 @@ async def delete(tx: WriteTx, skill_id: str) -> tuple[Deleted, list[uuid.UUID]]:
         raise SkillInUse(f"A live workflow calls the skill {row.name}.") from None
     await _refer(tx, row._replace(connection_id=None, secret_refs=[]))
     audit.record(tx, SkillEvent.DELETED, row.wire_id, {"name": row.name}, risk=audit.Risk.MEDIUM)
-    return Deleted(skill_id=row.wire_id, deleted=True), [each.id for each in packages]
+    return Deleted(skill_id=row.wire_id, deleted=True)
 
 
 async def callable_version(tx: ReadTx, skill_id: str, version: int | None) -> tuple[Row, VersionRow]:

@@ -18,8 +18,12 @@ from tests.skills.packages import MAIN, made, packed, upload
 PACKAGE = packed({"main.py": MAIN})
 
 
+async def dies(*_: Any) -> Any:
+    raise Unavailable("the database went away in the middle")
+
+
 def workspace_of(tenant: Tenant) -> uuid.UUID:
-    found = decode("ws", tenant.workspace_id)
+    found = decode("ws", tenant.id)
     assert found is not None
     return found
 
@@ -44,9 +48,6 @@ class TestLeftOvers:
     async def test_an_upload_that_died_between_its_bytes_and_their_row(
         self, client: httpx.AsyncClient, app: Running, workspace: Tenant, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        async def dies(*_: Any) -> Any:
-            raise Unavailable("the database went away in the middle")
-
         skill = await made(client)
         with monkeypatch.context() as patched:
             patched.setattr(uploading, "_settle", dies)
@@ -59,18 +60,14 @@ class TestLeftOvers:
         called = await client.post(f"/skills/{skill['skillId']}/run", json={"input": 1})
         assert called.json()["output"] == {"got": 1}
 
-    async def test_a_skill_that_was_deleted_takes_them_along_whoever_dies(
+    async def test_a_skill_that_was_deleted_takes_them_along(
         self, client: httpx.AsyncClient, app: Running, workspace: Tenant, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        async def nothing(*_: Any) -> None:
-            """As if the process had died before it destroyed them."""
-
         skill = await made(client)
         with monkeypatch.context() as patched:
-            patched.setattr(uploading, "_settle", nothing)
+            patched.setattr(uploading, "_settle", dies)
             await upload(client, skill["skillId"], PACKAGE)
-            patched.setattr(type(app.door.framework.state.objects), "delete", nothing)
-            assert (await client.delete(f"/skills/{skill['skillId']}")).status_code == 200
+        assert (await client.delete(f"/skills/{skill['skillId']}")).status_code == 200
         assert await kept(app, workspace) == 1, "the package that was announced may still arrive"
         await later(app, workspace, 2 * 3600)
         assert await kept(app, workspace) == 0

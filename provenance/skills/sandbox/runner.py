@@ -35,18 +35,18 @@ class Sandbox:
         self._places = asyncio.Semaphore(slots)
         self._waiting = 0
         self._unconfined = unconfined
-        self._servers: dict[Runtime, Server] = {}
+        self.servers: dict[Runtime, Server] = {}
         self._starting = asyncio.Lock()
 
     async def server(self, runtime: Runtime) -> Server:
         """Return the fork server of a runtime, started where it is not. Raises RuntimeUnavailable."""
         async with self._starting:
-            server = self._servers.get(runtime)
+            server = self.servers.get(runtime)
             if server is None or not server.alive:
                 if server is not None:
                     await server.close()
                 server = await Server.start(runtime, WARM)
-                self._servers[runtime] = server
+                self.servers[runtime] = server
         if not server.level.confined and not self._unconfined:
             raise RuntimeUnavailable(f"Skills don't run on this machine: {missing(server.level)}.")
         return server
@@ -65,9 +65,9 @@ class Sandbox:
 
     async def close(self) -> None:
         """End every server, and with them every call."""
-        for server in self._servers.values():
+        for server in self.servers.values():
             await server.close()
-        self._servers.clear()
+        self.servers.clear()
 
 
 class _Call:

@@ -18,6 +18,8 @@ NOTHING = Level(landlock=0, seccomp=False, mounts=False, network=False, own_user
 FULL = Level(landlock=7, seccomp=True, mounts=True, network=True, own_user=True)
 
 
+ALONE = "--noconftest -p tests.skills.sandbox.conftest -p pytest_asyncio.plugin -p pytest_timeout -p no:cacheprovider"
+"""The fixtures of this folder alone: those of the whole suite, and its plugins, take seconds to import."""
 CHOSEN = "Files or AF_INET or AF_UNIX or fork_bomb or other_means or not_root or traced or signalled or growing or loop"
 
 
@@ -28,6 +30,7 @@ async def python(*arguments: str) -> tuple[int, str]:
         "tests.skills.sandbox.lesser",
         *arguments,
         cwd=ROOT,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -40,9 +43,8 @@ async def python(*arguments: str) -> tuple[int, str]:
 async def test_what_escapes_nowhere_as_root_escapes_nowhere_here(how: str, reached: str) -> None:
     if os.geteuid() != 0:
         pytest.skip("NOT TESTED: lesser levels are made by root")
-    status, said = await python(
-        how, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "tests/skills/sandbox/test_escapes.py", "-k", CHOSEN
-    )
+    tests = ["tests/skills/sandbox/test_escapes.py", "-k", CHOSEN]
+    status, said = await python(how, "-m", "pytest", "-q", "-s", *ALONE.split(), *tests)
     if f"tested here: {reached}" not in said:
         pytest.skip(f"NOT TESTED: this machine does not give {reached} that way: {said[-500:]}")
     assert status == 0, said[-4_000:]
@@ -102,13 +104,15 @@ class TestLoss:
         sandbox = Sandbox(slots=1)
         job = Job(runtime=Runtime.PYTHON3, package=tmp_path, entry="main:run", input=None)
         try:
+            server = await sandbox.server(Runtime.PYTHON3)
             call = asyncio.create_task(sandbox.run(job))
-            await asyncio.sleep(0.3)
+            async with asyncio.timeout(20):
+                while not server._calls:
+                    await asyncio.sleep(0.001)
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
-            server = await sandbox.server(Runtime.PYTHON3)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while server._calls:
                     await asyncio.sleep(0.01)
         finally:

@@ -1,5 +1,6 @@
 """Node and WebAssembly: the same contract and the same jail as Python's."""
 
+import asyncio
 import shutil
 from pathlib import Path
 from typing import Any
@@ -83,9 +84,38 @@ class TestNode:
         assert (error["code"], words in error["message"]) == (code, True), error
 
     async def test_an_endless_loop_is_stopped(self, sandbox: Sandbox, package: Path) -> None:
-        found = await self.run(sandbox, package, "loop", seconds=0.7)
+        found = await self.run(sandbox, package, "loop", seconds=0.4)
         assert found.error is not None
         assert found.error["code"] == "timeout"
+
+
+class TestFirstCall:
+    """A fork server takes its first call before it has imported what many skills use."""
+
+    CODE = """
+import sys
+async def run(input):
+    seen = sorted({"asyncio", "logging", "random"} & sys.modules.keys())
+    import logging
+    logging.warning("careful")
+    return seen
+"""
+
+    async def test_it_has_what_later_calls_have(self, tmp_path: Path) -> None:
+        tmp_path.chmod(0o755)
+        (tmp_path / "main.py").write_text(self.CODE)
+        job = Job(runtime=Runtime.PYTHON3, package=tmp_path, entry="main:run", input=None)
+        sandbox = Sandbox(slots=1)
+        try:
+            async with asyncio.timeout(20):
+                while True:
+                    outcome = await sandbox.run(job)
+                    assert outcome.error is None, outcome.error
+                    assert [(each.level, each.message) for each in outcome.logs] == [("warning", "careful")]
+                    if outcome.output == ["asyncio", "logging", "random"]:
+                        break
+        finally:
+            await sandbox.close()
 
 
 class TestWasm:
@@ -102,7 +132,7 @@ class TestWasm:
     @pytest.mark.parametrize(
         ("text", "code", "seconds"),
         [
-            (LOOP, "timeout", 0.5),
+            (LOOP, "timeout", 0.3),
             (GROW, "skill_failed", 20.0),
             (SILENT, "no_output", 20.0),
             ("(module)", "skill_failed", 20.0),
