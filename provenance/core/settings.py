@@ -206,6 +206,12 @@ class Settings(BaseSettings):
         ge=0.5,
         description="How long a worker that is not heard of keeps its runs, before others go on with them.",
     )
+    worker_listen: str | None = Field(
+        default="127.0.0.1:0",
+        pattern=r"^\S+:\d{1,5}$",
+        description="host:port at which a worker tells servers what steps write while they run; port 0: any free one. "
+        "Servers on other machines need an address of this one that they reach. Every message is sealed.",
+    )
     skill_slots: int = Field(
         default=4, ge=1, description="Skills that one process runs at once; further calls wait their turn."
     )

@@ -26,10 +26,11 @@ class Dispatch:
     Its methods raise what the driver raises when the database is away; `forget` then makes the next call reconnect.
     """
 
-    def __init__(self, database_url: str, *, lease_seconds: float) -> None:
-        """Take the database and how long a silent worker keeps its runs."""
+    def __init__(self, database_url: str, *, lease_seconds: float, address: str | None = None) -> None:
+        """Take the database, how long a silent worker keeps its runs, and where this one tells what steps write."""
         self.id: uuid.UUID = new_uuid()
         self.lease_seconds = lease_seconds
+        self.address = address
         self._line = _Line(database_url, "provenance dispatch")
         self._pulse = _Line(database_url, "provenance pulse")
 
@@ -40,7 +41,7 @@ class Dispatch:
         """
         try:
             async with asyncio.timeout(max(0.25, self.lease_seconds / 3)):
-                await self._pulse.execute(queries.REGISTER, self.id, socket.gethostname(), os.getpid())
+                await self._pulse.execute(queries.REGISTER, self.id, socket.gethostname(), os.getpid(), self.address)
         except AWAY:
             await self._pulse.hang_up()
             raise

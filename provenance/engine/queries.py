@@ -57,7 +57,9 @@ SELECT id, epoch, seq, signal, state FROM runs
  WHERE (workspace_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
 """
 
-REGISTER = "INSERT INTO engine_workers (id, host, pid) VALUES ($1, $2, $3) ON CONFLICT (id) DO UPDATE SET beat = now()"
+REGISTER = """
+INSERT INTO engine_workers (id, host, pid, address) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE SET beat = now()
+"""
 GONE = """
 DELETE FROM engine_workers AS w WHERE w.beat < now() - make_interval(secs => $1) AND NOT EXISTS (
     SELECT 1 FROM runs AS r WHERE r.state = 'running' AND r.owner = w.id)

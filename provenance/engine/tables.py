@@ -32,6 +32,7 @@ engine_workers = Table(
     Column("id", Uuid, primary_key=True),
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
+    Column("address", Text, comment="host:port where servers hear what its steps write; null: nowhere"),
     Column("started", _MOMENT, nullable=False, server_default=text("now()")),
     Column("beat", _MOMENT, nullable=False, server_default=text("now()")),
 )

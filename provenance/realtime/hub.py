@@ -17,8 +17,10 @@ from provenance.ledger.service import Ledger
 from provenance.realtime import queries
 from provenance.realtime.errors import CredentialEnded, ServerStopping, TooManyConnections
 from provenance.realtime.line import Encode, End, Line
+from provenance.realtime.logs import Followed, Logs
 from provenance.realtime.outbox import Write
 from provenance.realtime.queries import Standing
+from provenance.realtime.selecting import Selected
 from provenance.realtime.stream import Stream
 
 WATCH_SECONDS = 0.2
@@ -36,6 +38,7 @@ class Hub:
         self.ledger, self._epoch, self._most = ledger, epoch, most_connections
         self._streams: dict[uuid.UUID, Stream] = {}
         self._lines: dict[Line, Stream] = {}
+        self._logs = Logs(ledger, self._hand_out_log)
         self._opening = asyncio.Lock()
         self._held: Counter[str] = Counter()
         self._tasks: list[asyncio.Task[None]] = []
@@ -56,6 +59,7 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._logs.stop()
         for stream in self._streams.values():
             await stream.stop()
 
@@ -119,6 +123,9 @@ class Hub:
         told = time.monotonic()
         while True:
             await asyncio.sleep(WATCH_SECONDS)
+            self._logs.tend(
+                Followed(stream.workspace_id, run_id) for line, stream in self._lines.items() for run_id in line.runs
+            )
             try:
                 await self._end_what_ended()
             except Unavailable:
@@ -129,6 +136,11 @@ class Hub:
                 told = time.monotonic()
                 for line in list(self._lines):
                     line.tell_position()
+
+    def _hand_out_log(self, run: Followed, selected: Selected) -> None:
+        for line, stream in self._lines.items():
+            if run.run_id in line.runs and stream.workspace_id == run.workspace_id:
+                line.hear_aside(selected)
 
     async def _end_what_ended(self) -> None:
         """End the connections whose credential ran out or was taken away, and narrow those who may do less now."""

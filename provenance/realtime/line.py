@@ -6,6 +6,7 @@ the client takes what is read). Subscriptions asked for together catch up togeth
 
 import asyncio
 import time
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,7 @@ import structlog
 
 from provenance.core.actor import Actor
 from provenance.core.errors import Problem, Unavailable
+from provenance.core.ids import decode
 from provenance.ledger.catalogue.cache import Catalogue
 from provenance.realtime.channels import Channel, channel
 from provenance.realtime.errors import BadFilter, TooManyChannels
@@ -68,6 +70,7 @@ class Line:
         self._slow_since: float | None = None
         self.patience = PATIENCE_SECONDS
         self.selectors: tuple[Selector, ...] = ()
+        self.runs: frozenset[uuid.UUID] = frozenset()
         self.outbox = Outbox(write)
         self.actor, self.expires = actor, expires
 
@@ -123,6 +126,10 @@ class Line:
     def hear_head(self, frame: Frame) -> None:
         """Take the frame of a newly signed head; it is left out for a client that is slow, the next says more."""
         self._offer(Selected([frame]))
+
+    def hear_aside(self, selected: Selected) -> None:
+        """Take frames that are not in the ledger; they are left out for a client that is slow."""
+        self._offer(selected)
 
     def say(self, frame: Frame) -> None:
         """Send a frame about the connection itself."""
@@ -195,7 +202,9 @@ class Line:
         return Selector(wanted, self.actor, found, text, sample)
 
     def _settle(self) -> None:
-        """Note which subscriptions are live; a stream asks for that in every tick."""
+        """Note which subscriptions are live, and which runs are listened to: both are asked for in every tick."""
+        named = [name.removeprefix("runs:") for name in self._by_name if name.startswith("runs:")]
+        self.runs = frozenset(known for each in named if (known := decode("run", each)) is not None)
         self._live = tuple(each for each in self._by_name.values() if each.live)
         self.selectors = tuple(each.selector for each in self._live)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, and_, or_, select, tuple_
 
 from provenance.core.db import ReadTx
-from provenance.engine.tables import runs
+from provenance.engine.tables import engine_workers, run_steps, runs
 from provenance.identity.schemas import Status
 from provenance.identity.sessions.tables import sessions
 from provenance.identity.tables import api_keys, members, people
@@ -76,6 +76,32 @@ async def workflows_of(tx: ReadTx, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UU
     """Return the workflow of each of these runs."""
     query = select(runs.c.id, runs.c.workflow_id).where(runs.c.workspace_id == tx.workspace_id, runs.c.id.in_(run_ids))
     return {row.id: row.workflow_id for row in await tx.execute(query)}
+
+
+class Carrier(NamedTuple):
+    """Where a run is carried on: at which worker's address (None: at none that can be asked), or not any more."""
+
+    ended: bool
+    address: str | None
+
+
+async def carrier_of(tx: ReadTx, run_id: uuid.UUID) -> Carrier | None:
+    """Return where a run is carried on now; None for a run that there is not."""
+    query = (
+        select((runs.c.state == "ended").label("ended"), engine_workers.c.address)
+        .select_from(runs.outerjoin(engine_workers, engine_workers.c.id == runs.c.owner))
+        .where(runs.c.workspace_id == tx.workspace_id, runs.c.id == run_id)
+    )
+    row = (await tx.execute(query)).first()
+    return None if row is None else Carrier(row.ended, row.address)
+
+
+async def places_of(tx: ReadTx, run_id: uuid.UUID) -> dict[tuple[str, int], tuple[int, str]]:
+    """Return place and kind of each step of a run that was begun, by its key and item."""
+    query = select(run_steps.c.step_key, run_steps.c.iteration, run_steps.c.place, run_steps.c.kind).where(
+        run_steps.c.workspace_id == tx.workspace_id, run_steps.c.run_id == run_id
+    )
+    return {(row.step_key, row.iteration): (row.place, row.kind) for row in await tx.execute(query)}
 
 
 async def signed(tx: ReadTx) -> tuple[int, bytes] | None:

@@ -86,9 +86,11 @@ class Working:
         evaluate: Evaluate,
         gate: Gate | None = None,
         further: dict[str, Outside] | None = None,
+        address: str | None = None,
     ) -> None:
         """Take the ledger, where published versions are, the client for calls out, the object store, how many runs
-        to hold, and how long a silent worker keeps them; ``further`` are kinds of other features.
+        to hold, and how long a silent worker keeps them; ``further`` are kinds of other features,
+        ``address`` is where servers hear what steps write.
         """
         self.engine = Engine(ledger)
         self.outputs = Outputs(ledger.db, objects)
@@ -102,7 +104,7 @@ class Working:
             evaluate,
             library=library,
             outputs=self.outputs,
-            dispatch=Dispatch(ledger.db.url, lease_seconds=lease_seconds),
+            dispatch=Dispatch(ledger.db.url, lease_seconds=lease_seconds, address=address),
             slots=slots,
         )
 

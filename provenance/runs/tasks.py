@@ -15,6 +15,7 @@ from provenance.runs.doers.http import Http
 from provenance.runs.doers.notify import Notify
 from provenance.runs.doers.skill import Skill
 from provenance.runs.doers.storage import Data, Storage
+from provenance.runs.live.telling import Telling
 from provenance.runs.retention import keep_forgetting
 from provenance.runs.runtime import Working
 from provenance.runs.shelf import WorkflowShelf
@@ -29,9 +30,10 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     objects = Objects.of(settings)
     storage = Storage(Datastores.of(ledger, objects))
     connections = Connections(ledger, egress)
-    skills = Skills(ledger, objects, egress, connections)
+    skills, telling = Skills(ledger, objects, egress, connections), Telling(ledger)
     credentials = Credentials(ledger, egress, connections)
     http, courier = Http(credentials), Courier(settings.smtp_url, settings.mail_from)
+    address = await telling.start(settings.worker_listen) if settings.worker_listen else None
     working = Working(
         ledger,
         WorkflowShelf(ledger),
@@ -42,18 +44,20 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
         evaluate=evaluator.value,
         gate=People(ledger),
         further={
-            "skill": Skill(ledger, skills),
+            "skill": Skill(ledger, skills, telling),
             "storage": storage,
             "data": Data(http, storage),
             "action": http,
             "notify": Notify(courier, credentials),
         },
+        address=address,
     )
     try:
         await asyncio.gather(
             working.run(stop), keep_forgetting(ledger.db, stop), keep_warm(ledger, skills.sandbox, stop)
         )
     finally:
+        await telling.stop()
         await evaluator.close()
         await skills.close()
         await egress.close()

@@ -167,11 +167,12 @@ OF_ITS_OWN = {
     "runs/interpreting": {"course", "results", "scope"},
     "runs/event_triggers": {"hearing", "listening", "patterns"},
     "runs/schedules": {"slots"},
+    "runs/live": {"following", "telling", "wire"},
     "runs/outputs": set[str](),
     "runs/webhooks": {"headers", "refusals", "schemes"},
     "billing": {"allowing", "paying", "running", "transport"},
     "realtime": {
-        "channels", "credentials", "events", "filtering", "hub", "line", "outbox", "selecting", "sending", "serving",
+        "channels", "credentials", "events", "filtering", "hub", "line", "logs", "outbox", "selecting", "sending", "serving",
         "socket", "stream", "summaries",
     },
     "workflows/evaluation": set[str](),

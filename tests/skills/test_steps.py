@@ -12,6 +12,7 @@ from provenance.core.egress import Egress
 from provenance.core.ids import random_letters
 from provenance.expressions import Evaluator
 from provenance.runs.doers.skill import Skill
+from provenance.runs.live.telling import Telling
 from provenance.runs.runtime import Working
 from provenance.runs.shelf import WorkflowShelf
 from tests.conftest import Running, Tenant
@@ -24,7 +25,8 @@ from tests.skills.packages import made, packed, upload
 async def working(app: Running) -> AsyncIterator[None]:
     """A worker, which shares the server's sandbox."""
     stop, egress, evaluator, ledger = asyncio.Event(), Egress(), Evaluator(), app.ledger
-    skills = app.door.framework.state.skills
+    skills, telling = app.door.framework.state.skills, Telling(ledger)
+    address = await telling.start("127.0.0.1:0")
     work = Working(
         ledger,
         WorkflowShelf(ledger),
@@ -33,7 +35,8 @@ async def working(app: Running) -> AsyncIterator[None]:
         slots=16,
         lease_seconds=12.0,
         evaluate=evaluator.value,
-        further={"skill": Skill(ledger, skills)},
+        further={"skill": Skill(ledger, skills, telling)},
+        address=address,
     )
     task = asyncio.create_task(work.run(stop))
     try:
@@ -41,6 +44,7 @@ async def working(app: Running) -> AsyncIterator[None]:
     finally:
         stop.set()
         await task
+        await telling.stop()
         await egress.close()
         await evaluator.close()
 

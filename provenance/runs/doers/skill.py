@@ -9,6 +9,7 @@ from provenance.runs import queries
 from provenance.runs.doers.contract import Call
 from provenance.runs.events import SYSTEM, step_span, wire_id, workflow_wire_id
 from provenance.runs.interpreting.results import Done, Failed, Park, Result
+from provenance.runs.live.telling import StepLog, Telling, Watched
 from provenance.skills import service
 from provenance.skills.calling import Call as SkillCall
 from provenance.skills.calling import Skills, Unit
@@ -21,10 +22,11 @@ _TRANSIENT = {"sandbox_failed": "unavailable"}
 class Skill:
     """Calls the skill and takes its output; its log stays with the step, whether it failed or not."""
 
-    def __init__(self, ledger: Ledger, skills: Skills) -> None:
-        """Take the running ledger and the skills of this worker."""
+    def __init__(self, ledger: Ledger, skills: Skills, telling: Telling) -> None:
+        """Take the running ledger, the skills of this worker, and whom to tell what they write while they run."""
         self._ledger = ledger
         self._skills = skills
+        self._telling = telling
 
     def waits(self, call: Call) -> Park | None:
         """A skill is waited for on the spot."""
@@ -36,6 +38,11 @@ class Skill:
 
     async def perform(self, call: Call) -> Result:
         """Call the skill; what it may use is bounded by its own limits and by the step's time."""
+        run = Watched(call.workspace_id, call.run_id)
+        with self._telling.of_step(run, call.step.key, call.iteration, call.attempt) as log:
+            return await self._perform(call, log)
+
+    async def _perform(self, call: Call, log: StepLog) -> Result:
         skill_id = str(call.config["skillId"])
         try:
             called = await self._skills.call(
@@ -49,6 +56,7 @@ class Skill:
                     unit=Unit(call.run_id, step_span(call.run_id, call.step.key, call.iteration)),
                     data={"runId": wire_id(call.run_id), "stepKey": call.step.key},
                     headers=call.trace,
+                    on_log=lambda line: log.write(line.at, line.level, line.message),
                 )
             )
         except Problem as problem:
