@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "c3f81b6d2a94"
-down_revision = "5b7c20d94e1f"
+down_revision = "9c41e7a2d6f8"
 branch_labels = None
 depends_on = None
 
