@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "c3f81b6d2a94"
-down_revision = "9c41e7a2d6f8"
+down_revision = "6c2a9f14d7b8"
 branch_labels = None
 depends_on = None
 
