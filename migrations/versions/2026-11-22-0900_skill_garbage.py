@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "c3f81b6d2a94"
-down_revision = "6c2a9f14d7b8"
+down_revision = "c82d5e1f7a36"
 branch_labels = None
 depends_on = None
 
