@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from provenance.identity.device import service
 from tests.cli.process import Shell
 from tests.cli.zygote import Zygote
 from tests.conftest import Running, Tenant
@@ -81,6 +82,11 @@ async def test_a_wrong_password_signs_nobody_in(shell: Shell, someone: Someone) 
 
 
 class TestDevice:
+    @pytest.fixture(autouse=True)
+    def hasty(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let devices ask again after a second."""
+        monkeypatch.setattr(service, "INTERVAL_SECONDS", 1)
+
     async def test_it_is_signed_in_once_a_person_approves_its_code(
         self, shell: Shell, tmp_path: Path, someone: Someone
     ) -> None:

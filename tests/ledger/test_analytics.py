@@ -11,6 +11,7 @@ import pytest
 
 from provenance.core.db import asyncpg_dsn
 from provenance.core.ids import decode
+from provenance.ledger.analytics import queries
 from provenance.ledger.service import Fact, record
 from tests.conftest import MakeTenant, Running, Tenant
 from tests.ledger.test_fields import discovered, post
@@ -251,8 +252,9 @@ class TestNarrowing:
         assert await refusal(client, timeRange=time_range) == ("invalid_request", path)
 
     async def test_a_question_that_takes_too_long_is_asked_to_narrow(
-        self, app: Running, client: httpx.AsyncClient
+        self, app: Running, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(queries, "SECONDS", 1)
         await post(client, order(total=1))
         locker = await asyncpg.connect(asyncpg_dsn(app.ledger.db.url))
         async with locker.transaction():
