@@ -32,6 +32,8 @@ from provenance.core.errors import Conflict, Invalid
 from provenance.core.keyring import Keyring, WorkspaceKeys
 
 LASTS_NS = 24 * 3600 * NANOS
+RUNS_NS = 300 * NANOS
+"""How long the first request may take; an answer that is not there then was lost with its process."""
 MAX_LENGTH = 255
 SHOWN_ONCE = frozenset(
     {
@@ -93,10 +95,16 @@ class Claim:
             mine = (idempotency_keys.c.workspace_id == tx.workspace_id, idempotency_keys.c.scope == self._scope)
             young = idempotency_keys.c.at > tx.now - LASTS_NS
             row = (await tx.execute(select(idempotency_keys).where(*mine, young))).first()
+            lost = row is not None and row.status is None and row.at < tx.now - RUNS_NS
         if row is None:
             return None
         if row.request != self._request:
             raise IdempotencyKeyReused("This Idempotency-Key was used before with another body.")
+        if lost:
+            raise IdempotencyKeyReused(
+                "The first request with this Idempotency-Key did its work, but its answer was lost when the server "
+                "stopped. Look for what it made; use another key to make more."
+            )
         if row.status is None:
             raise _running()
         return Response(row.answer, row.status, media_type=row.media_type, headers={"Idempotency-Replayed": "true"})

@@ -64,6 +64,19 @@ class TestRepeat:
         assert await numbers(client) == 1
         assert (await make(client, "k1")).status_code == 201
 
+    async def test_an_answer_that_was_lost_is_not_waited_for(self, app: Running, client: httpx.AsyncClient) -> None:
+        await make(client, "k1")
+        connection = await asyncpg.connect(asyncpg_dsn(app.ledger.db.url))
+        for earlier, waits in ((0, True), (301_000_000_000, False)):
+            await connection.execute(
+                "UPDATE idempotency_keys SET status = NULL, answer = NULL, at = at - $1::bigint", earlier
+            )
+            again = await make(client, "k1")
+            assert (again.status_code, again.json()["code"]) == (409, "idempotency_conflict")
+            assert ("retry-after" in again.headers, "lost" in again.json()["detail"]) == (waits, not waits)
+        await connection.close()
+        assert await numbers(client) == 1
+
     @pytest.mark.parametrize("key", ["", "x" * 256])
     async def test_a_key_of_no_use_is_refused(self, client: httpx.AsyncClient, key: str) -> None:
         answer = await make(client, key)
