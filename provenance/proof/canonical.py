@@ -1,7 +1,9 @@
 """Canonical JSON (RFC 8785), the only form in which content is stored, hashed and proved (spec/proof.md 1).
 
-`admit` stands on the hot path of every write: a good text costs one call of a compiled library and a few
-searches. Only a refused one is read again, slowly, to name the place of its fault.
+`admit` stands on the hot path of every write. A plain text (ASCII without escapes, numbers as this form writes them)
+takes a compiled decoder and encoder that know nothing of the RFC, and whose result is proved right by a few searches:
+a fifth of the time of the library that takes any text. Only a refused text is read again, slowly, to name the place
+of its fault.
 """
 
 import json
@@ -46,16 +48,51 @@ def admit(data: bytes, *, max_depth: int = MAX_DEPTH, at: str = "$") -> bytes:
     Raises `BadJson`: not JSON, not UTF-8, a key twice, NUL or half a surrogate pair in a string or key, a
     number whose double is infinite or beyond ±(2^53−1), or nested deeper (spec/ledger.md section 2).
     """
-    try:
-        text = admit_with(data, max_depth=max_depth, max_bytes=None, safe_integers=True)
-    except JcsError as error:
-        raise _refusal(data, max_depth, at, error.variant) from None
-    if b"\\u0000" in text and _NUL.search(text):
-        raise _refusal(data, max_depth, at, "NulCharacter")
+    text = _plain(data, max_depth)
+    if text is None:
+        try:
+            text = admit_with(data, max_depth=max_depth, max_bytes=None, safe_integers=True)
+        except JcsError as error:
+            raise _refusal(data, max_depth, at, error.variant) from None
+        if b"\\u0000" in text and _NUL.search(text):
+            raise _refusal(data, max_depth, at, "NulCharacter")
     shapes = text.translate(_SHAPES)
     if (_LONG_RUN in shapes or b"e+0" in shapes or shapes.endswith(b"0")) and _holds_unsafe_number(text):
         raise _refusal(data, max_depth, at, "UnsafeInteger")
     return text
+
+
+class _NotPlain(Exception):
+    """A number that is written otherwise in the canonical form, or may be."""
+
+
+def _plain_number(text: str) -> float:
+    """Read a number with a fraction or an exponent. Raises `_NotPlain` unless it is canonical as it stands."""
+    value = float(text)
+    if repr(value) != text or "e" in text or text.endswith(".0"):
+        raise _NotPlain
+    return value
+
+
+_decode_plain = msgspec.json.Decoder(float_hook=_plain_number).decode
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
+def _plain(data: bytes, max_depth: int) -> bytes | None:
+    """The canonical form of a plain text; None says nothing.
+
+    Why it holds. Without a backslash no string changes: none has a character that the RFC escapes. ASCII names sort
+    alike by bytes and by UTF-16. Integers and the numbers that `_plain_number` lets pass are written as they are.
+    The decoder forgets the first of two equal names, and with it a colon; nothing adds one. So the colons tell.
+    Fewer brackets than levels can't be nested too deep.
+    """
+    if b"\\" in data or not data.isascii() or data.count(b"{") + data.count(b"[") > max_depth:
+        return None
+    try:
+        text = _encode_sorted(_decode_plain(data))
+    except (_NotPlain, msgspec.DecodeError):
+        return None
+    return text if text.count(b":") == data.count(b":") else None
 
 
 def canonical(value: Any, *, max_depth: int = MAX_DEPTH) -> bytes:

@@ -8,6 +8,7 @@ import pytest
 import rfc8785
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from jcs_admit import JcsError, admit_with
 
 from provenance.proof.bad_json import BadJson
 from provenance.proof.canonical import admit, canonical, canonical_string, is_canonical
@@ -209,6 +210,40 @@ class TestAdmit:
         except BadJson:
             return
         assert rfc8785.dumps(json.loads(data)) == text
+
+
+NUMBERS = [
+    "0", "-0", "1", "9007199254740991", "9007199254740992", "1.5", "1.0", "-0.0", "1e2", "1E-7", "123.45", "0.00001",
+    "0.0001", "1e15", "999999999999998.5", "0.30000000000000004", "1.10",
+]  # fmt: skip
+plain = st.recursive(
+    st.sampled_from([*NUMBERS, "true", "null", '""', '"a:b,1.0}"', '"e+0"', '"0000000000000000,"', '"\x7f"', '"~!"']),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda items: "[" + ", ".join(items) + "]"),
+        st.lists(st.tuples(st.sampled_from("abA_0"), inner), max_size=3).map(
+            lambda items: "{" + ",".join(f'"{name}":{value}' for name, value in items) + "}"
+        ),
+    ),
+    max_leaves=8,
+)
+
+
+class TestPlainTexts:
+    """Those that `admit` may take another way: names twice, unsorted, numbers of every spelling, no escapes."""
+
+    @settings(max_examples=500)
+    @given(plain)
+    def test_are_admitted_as_the_library_admits_them(self, text: str) -> None:
+        try:
+            expected = admit_with(text.encode(), max_depth=64, max_bytes=None, safe_integers=True)
+        except JcsError:
+            assert refused(text.encode())
+            return
+        assert admit(text.encode()) == expected
+
+    @pytest.mark.parametrize("text", ['{"a":1,"b":{"a":1,"a":2}}', '{"a":1 , "a" :12345}', '{"":":","":0}'])
+    def test_with_a_name_twice_are_refused(self, text: str) -> None:
+        assert refused(text.encode()).code == "duplicate_key"
 
 
 class TestCanonical:
