@@ -119,6 +119,7 @@ class ExpressProtocol(OneWriteProtocol):
         self._proxies = config.app.proxies if isinstance(config.app, Door) else Proxies()
         self._coming: _Turn | None = None
         self._idle_since: float | None = None
+        self._peer: Seen | None = None
 
     def on_message_begin(self) -> None:
         """Start a request; its scope is made when the ordinary cycle wants one."""
@@ -169,9 +170,13 @@ class ExpressProtocol(OneWriteProtocol):
         super().connection_lost(exc)
 
     def seen(self) -> Seen:
-        """Return where the request in hand comes from."""
-        peer = self.client[0] if self.client else None
-        return self._proxies.seen(peer, self.scheme or "http", self.headers)
+        """Return where the request in hand comes from; without proxies all of a connection come from the same."""
+        if self._peer is not None:
+            return self._peer
+        found = self._proxies.seen(self.client[0] if self.client else None, self.scheme or "http", self.headers)
+        if not self._proxies:
+            self._peer = found
+        return found
 
     def answer(
         self, turn: _Turn, status: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...], kind: bytes
@@ -181,7 +186,8 @@ class ExpressProtocol(OneWriteProtocol):
         if turn.disconnected or self.transport.is_closing():
             return
         more = b"".join([b"\r\n%b: %b" % header for header in headers]) if headers else b""
-        first = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
+        usual = self.server_state.default_headers
+        first = b"".join([b"%b: %b\r\n" % header for header in usual]) if usual else b""
         written = b"%b%bcontent-length: %d\r\ncontent-type: %b%b%b%b%b%b" % (
             STATUS_LINE[status],
             first,

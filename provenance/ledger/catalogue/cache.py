@@ -1,10 +1,12 @@
 """The catalogue of each workspace as this process knows it: lookups and badges without reads.
 
-A catalogue is checked against the version in ``ledger_settings`` at most once a second, and at once when a word is
-unknown. A word that an interaction names is marked used and is never deleted, so a cached used word can't dangle.
+A catalogue is checked against the version in ``ledger_settings`` before it is a second old, and at once when a word is
+unknown; one in use is checked beforehand, so that no request has to wait for it. A word that an interaction names is
+marked used and is never deleted, so a cached used word can't dangle.
 """
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import Hashable
@@ -20,6 +22,7 @@ from provenance.ledger.catalogue import queries
 from provenance.ledger.catalogue.schemas import CatalogueRow, SettingsRow
 
 FRESH_SECONDS = 1.0
+AGEING_SECONDS = 0.7
 BADGES_KEPT = 10_000
 WORDS_KEPT = 2_000
 
@@ -141,15 +144,22 @@ class Catalogues:
         self._db = db
         self._known: dict[uuid.UUID, Catalogue] = {}
         self._loading: dict[uuid.UUID, asyncio.Task[Catalogue]] = {}
+        self._checking: dict[uuid.UUID, asyncio.Task[None]] = {}
 
     async def of(self, workspace_id: uuid.UUID) -> Catalogue:
         """Return the catalogue, at most a second behind other processes."""
         return self.remembered(workspace_id) or await self.refreshed(workspace_id)
 
     def remembered(self, workspace_id: uuid.UUID) -> Catalogue | None:
-        """Return the catalogue if it was checked within the last second."""
+        """Return the catalogue if it was checked within the last second; one that is ageing is checked meanwhile."""
         known = self._known.get(workspace_id)
-        return known if known is not None and time.monotonic() - known.checked < FRESH_SECONDS else None
+        if known is None:
+            return None
+        age = time.monotonic() - known.checked
+        if age > AGEING_SECONDS and workspace_id not in self._checking:
+            task = self._checking[workspace_id] = asyncio.ensure_future(self._check(workspace_id, known))
+            task.add_done_callback(lambda _: self._checking.pop(workspace_id))
+        return known if age < FRESH_SECONDS else None
 
     async def find(self, workspace_id: uuid.UUID) -> Catalogue | None:
         """Return the catalogue of a workspace that a stranger named; None when there is no such workspace."""
@@ -189,3 +199,11 @@ class Catalogues:
             found = await self.within(tx)
         self._known[workspace_id] = found
         return found
+
+    async def _check(self, workspace_id: uuid.UUID, known: Catalogue) -> None:
+        """Check what is known; whatever was learnt or forgotten meanwhile is newer and counts."""
+        with contextlib.suppress(Exception):  # whatever it is, the request that has to wait meets it, and tells
+            async with self._db.housekeeping(workspace_id) as tx:
+                found = await self.within(tx)
+            if self._known.get(workspace_id) is known:
+                self._known[workspace_id] = found
