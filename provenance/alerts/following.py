@@ -13,12 +13,18 @@ from provenance.alerts.groups import queries as kept
 from provenance.alerts.groups.schemas import Group
 from provenance.alerts.programs import Heard, Program, may_hear, program_of
 from provenance.alerts.reading import Reading
+from provenance.alerts.windows import Change
+from provenance.core.clock import NANOS
 from provenance.core.db import WriteTx
 from provenance.expressions import ExpressionError
 from provenance.ledger.feed import Row
 
 AT_ONCE = 500
 """Groups that time passes for in one transaction."""
+TOLD_AT_ONCE = 100
+"""Groups of a rule that are on record as firing at a time; a flood beyond these fires unheard."""
+PUT_OFF = 60 * NANOS
+"""After so long a group that fires unheard is looked at again."""
 
 
 class Listening(NamedTuple):
@@ -101,35 +107,61 @@ async def hear(tx: WriteTx, rows: list[Row]) -> None:
         row = failure.row
         await queries.note_error(tx, alert_id, failure.issue, row.number, row.recorded_at, times=failure.times)
     known = await kept.of(tx, {(each.by.stored.id, each.heard.value) for each in found})
+    voice = await _Voice.of(tx, {each.by.stored.id for each in found})
     for each in found:
         key = (each.by.stored.id, each.heard.value)
         group = known.get(key)
         if group is None:
             begun = each.by.program.monitor.begin(each.heard.match.at)
             group = known[key] = Group(each.by.stored.id, each.heard.value, begun)
-        _take(tx, each, group)
+        _take(voice, each, group)
     await _keep(tx, rules, list(known.values()))
 
 
-def _take(tx: WriteTx, found: Found, group: Group) -> None:
+class _Voice:
+    """Tells what changes with groups, as long as not too many of a rule are on record as firing."""
+
+    def __init__(self, tx: WriteTx, told: dict[uuid.UUID, int]) -> None:
+        """Take how many groups of each rule are on record as firing."""
+        self._tx = tx
+        self._told = told
+
+    @classmethod
+    async def of(cls, tx: WriteTx, alert_ids: Iterable[uuid.UUID]) -> "_Voice":
+        """Count for some rules."""
+        return cls(tx, await kept.told(tx, alert_ids))
+
+    def silent_until(self, by: Listening, group: Group, at: int) -> int:
+        """Return until when nothing is told of a group; one too many is put off."""
+        if not group.standing.told and self._told.get(group.alert_id, 0) >= TOLD_AT_ONCE:
+            group.silenced_until = max(group.silenced_until, at + PUT_OFF)
+        return max(by.stored.silenced_until, group.silenced_until)
+
+    def tell(self, by: Listening, group: Group, changes: list[Change]) -> None:
+        """Record what changed with a group."""
+        telling.tell(self._tx, by.stored, by.program, group, changes)
+        more = sum(1 if change.kind == "firing" else -1 for change in changes)
+        self._told[group.alert_id] = self._told.get(group.alert_id, 0) + more
+
+
+def _take(voice: _Voice, found: Found, group: Group) -> None:
     row, by = found.reading.row, found.by
     group.number, group.platform = row.number, group.platform or row.platform
     if found.heard.match.own:
         group.cite(row.number, str(row.id))
-    silent_until = max(by.stored.silenced_until, group.silenced_until)
-    changes = by.program.monitor.hear(group.standing, found.heard.match, silent_until)
-    telling.tell(tx, by.stored, by.program, group, changes)
+    silent_until = voice.silent_until(by, group, found.heard.match.at)
+    voice.tell(by, group, by.program.monitor.hear(group.standing, found.heard.match, silent_until))
 
 
 async def pass_time(tx: WriteTx, until: int) -> int:
     """Let time pass up to a moment for the groups in which that changes something; return how many there were."""
     rules = await listening(tx)
     groups = await kept.due(tx, until, AT_ONCE)
+    voice = await _Voice.of(tx, {group.alert_id for group in groups})
     for group in groups:
         by = rules[group.alert_id]
-        silent_until = max(by.stored.silenced_until, group.silenced_until)
-        changes = by.program.monitor.advance(group.standing, until, silent_until)
-        telling.tell(tx, by.stored, by.program, group, changes)
+        silent_until = voice.silent_until(by, group, until)
+        voice.tell(by, group, by.program.monitor.advance(group.standing, until, silent_until))
     await _keep(tx, rules, groups)
     return len(groups)
 

@@ -1,6 +1,8 @@
 """A workspace whose rules hear and whose time passes when a test says so, by the worker's own functions."""
 
+import asyncio
 import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -9,13 +11,18 @@ import pytest
 from provenance.alerts import tasks
 from provenance.alerts.queries import HANDLER, moment
 from provenance.core import ids
+from provenance.core.actor import Role
 from provenance.core.clock import NANOS
 from provenance.core.db import ReadTx
+from provenance.ledger.erasure import tasks as erasing
 from provenance.ledger.feed import queries as feed
 from provenance.ledger.feed import registered
 from provenance.ledger.feed.handing import hand
 from provenance.ledger.service import Ledger
 from tests.conftest import Running, Tenant
+from tests.identity.people import as_person
+
+Erase = Callable[..., Awaitable[None]]
 
 
 class Place:
@@ -79,3 +86,18 @@ async def place(app: Running, client: httpx.AsyncClient, workspace: Tenant) -> P
     workspace_id = ids.decode("ws", workspace.id)
     assert workspace_id is not None
     return Place(app.ledger, client, workspace_id)
+
+
+@pytest.fixture
+async def erase(app: Running, workspace: Tenant) -> AsyncIterator[Erase]:
+    """Erase what a selector names, as an admin asks for it and the worker does it."""
+    async with await as_person(app, workspace, Role.ADMIN) as admin:
+
+        async def done(**body: Any) -> None:
+            asked = await admin.post("/api/erasures", json=body)
+            assert asked.status_code == 202, asked.text
+            await erasing.work(app.ledger, asyncio.Event())
+            found = (await admin.get(f"/api/erasures/{asked.json()['erasureId']}")).json()
+            assert found["status"] == "finished", found
+
+        yield done

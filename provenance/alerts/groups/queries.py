@@ -38,6 +38,13 @@ async def standings(tx: ReadTx, alert_ids: Iterable[uuid.UUID]) -> dict[uuid.UUI
     return {row[0]: Standings._make(row[1:]) for row in await tx.execute(query)}
 
 
+async def told(tx: ReadTx, alert_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """Count the groups of rules that are on record as firing; a rule without any is left out."""
+    mine = (_state.workspace_id == tx.workspace_id, _state.alert_id.in_(list(alert_ids)), _state.told)
+    rows = await tx.execute(select(_state.alert_id, func.count()).where(*mine).group_by(_state.alert_id))
+    return {row[0]: row[1] for row in rows}
+
+
 async def of(tx: ReadTx, keys: Iterable[tuple[uuid.UUID, str]]) -> dict[tuple[uuid.UUID, str], Group]:
     """Return groups by their rule and value, as far as they are kept."""
     wanted = list(keys)
