@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provenance.alerts.windows import Absence, After, Before, Change, Fewer, Gaps, Many, Match, Monitor, Window
@@ -40,6 +40,7 @@ SECONDS = st.integers(0, 25)
 PLAIN = streams(st.builds(Event, SECONDS))
 NUMBERED = streams(st.builds(Event, SECONDS, number=st.integers(1, 12)))
 PAIRED = streams(st.builds(Event, SECONDS, own=st.booleans(), other=st.booleans()))
+EXAMPLES = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PATIENCE = st.sampled_from([0, 1, 3, W, 20])
 SILENT = st.sampled_from([0, 3, 12, 40])
 
@@ -103,6 +104,7 @@ def inside(past: list[Event], second: int) -> int:
 
 
 class TestMany:
+    @EXAMPLES
     @given(PLAIN, st.integers(1, 5), PATIENCE, SILENT)
     def test_is_a_count_of_the_window(self, events: list[Event], need: int, patience: int, silent: int) -> None:
         found = run(Many(W * NANOS, need), events, patience, silent)
@@ -110,6 +112,7 @@ class TestMany:
         assert told(found) == expected
         assert all(change.amount >= need for change in found)
 
+    @EXAMPLES
     @given(st.lists(st.integers(0, 3 * W * NANOS), max_size=30), st.integers(1, 5), st.integers(0, W * NANOS))
     def test_a_match_counts_for_the_window_to_a_five_hundredth(self, moments: list[int], need: int, on: int) -> None:
         monitor, moments = Monitor(Many(W * NANOS, need), 0), sorted(moments)
@@ -125,6 +128,7 @@ class TestMany:
         assert firing or surely < need
         assert not firing or perhaps >= need
 
+    @EXAMPLES
     @given(st.lists(st.integers(0, 3 * W * NANOS), max_size=200), st.integers(1, 2_000))
     def test_a_memory_is_bounded(self, moments: list[int], need: int) -> None:
         window = Many(W * NANOS, need)
@@ -136,6 +140,7 @@ class TestMany:
 
 
 class TestFewer:
+    @EXAMPLES
     @given(PLAIN, st.integers(1, 5), PATIENCE, SILENT)
     def test_is_a_count_once_the_first_window_is_over(
         self, events: list[Event], need: int, patience: int, silent: int
@@ -148,6 +153,7 @@ class TestFewer:
 
 
 class TestAbsence:
+    @EXAMPLES
     @given(PLAIN, PATIENCE, SILENT)
     def test_is_silence_for_so_long(self, events: list[Event], patience: int, silent: int) -> None:
         def silence(past: list[Event], second: int, came: bool) -> bool:
@@ -183,6 +189,7 @@ class Missing:
 
 
 class TestGaps:
+    @EXAMPLES
     @given(NUMBERED, PATIENCE, SILENT)
     def test_are_numbers_that_did_not_come_in_time(self, events: list[Event], patience: int, silent: int) -> None:
         missing = Missing()
@@ -206,6 +213,7 @@ class TestGaps:
 
 
 class TestWithout:
+    @EXAMPLES
     @given(PAIRED, PATIENCE, SILENT)
     def test_before_is_no_other_one_in_the_window_before(self, events: list[Event], patience: int, silent: int) -> None:
         def alone(past: list[Event], second: int, came: bool) -> bool:
@@ -216,6 +224,7 @@ class TestWithout:
         found = run(Before(W * NANOS, 0), events, patience, silent)
         assert told(found) == judged(events, never, alone, patience, silent)
 
+    @EXAMPLES
     @given(PAIRED, PATIENCE, SILENT)
     def test_after_is_no_other_one_in_the_window_after(self, events: list[Event], patience: int, silent: int) -> None:
         def alone(past: list[Event], second: int, came: bool) -> bool:
@@ -229,6 +238,7 @@ class TestWithout:
 
 
 class TestMonitor:
+    @EXAMPLES
     @given(PLAIN, PATIENCE, SILENT, st.lists(st.integers(0, END), max_size=20))
     def test_looking_more_often_changes_nothing(
         self, events: list[Event], patience: int, silent: int, looks: list[int]
@@ -244,6 +254,7 @@ class TestMonitor:
         changes += monitor.advance(standing, END * NANOS, silent * NANOS)
         assert told(changes) == told(run(Absence(W * NANOS), events, patience, silent))
 
+    @EXAMPLES
     @given(PLAIN, st.integers(1, 4), PATIENCE, SILENT)
     def test_every_firing_is_told_once_before_its_recovery(
         self, events: list[Event], need: int, patience: int, silent: int

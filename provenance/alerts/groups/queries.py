@@ -41,8 +41,8 @@ async def standings(tx: ReadTx, alert_ids: Iterable[uuid.UUID]) -> dict[uuid.UUI
 async def told(tx: ReadTx, alert_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
     """Count the groups of rules that are on record as firing; a rule without any is left out."""
     mine = (_state.workspace_id == tx.workspace_id, _state.alert_id.in_(list(alert_ids)), _state.told)
-    rows = await tx.execute(select(_state.alert_id, func.count()).where(*mine).group_by(_state.alert_id))
-    return {row[0]: row[1] for row in rows}
+    rows = await tx.execute(select(_state.alert_id, func.count().label("told")).where(*mine).group_by(_state.alert_id))
+    return {row.alert_id: row.told for row in rows}
 
 
 async def of(tx: ReadTx, keys: Iterable[tuple[uuid.UUID, str]]) -> dict[tuple[uuid.UUID, str], Group]:
