@@ -41,7 +41,7 @@ async def _reassign(tx: WriteTx, approval_id: uuid.UUID, token: str, gone: str) 
     row = await queries.change(tx, row.id, assignees=others, payload_revision=row.payload_revision + 1)
     await queries.insert_revision(tx, row)
     statement = await statement_of(tx, row)
-    data = {"gone": gone, "assignees": others, "voided": voided, "statementDigest": statement.digest}
+    data = {"gone": [gone], "assignees": others, "voided": voided, "statementDigest": statement.digest}
     record(tx, ApprovalEvent.REASSIGNED, row, data, risk="high")
     if Risk(row.risk) is Risk.CRITICAL:
         await escalate(tx, row)

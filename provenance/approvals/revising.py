@@ -23,10 +23,13 @@ _ROLES = {role.name.lower() for role in Role}
 async def next_revision(tx: WriteTx, row: Row[Any], columns: dict[str, Any]) -> Row[Any]:
     """Change what is decided on; the decisions made so far are void. Returns the row."""
     voided = [each.decided_by for each in await queries.decisions(tx, row.id, row.payload_revision)]
+    before = list(row.assignees)
     row = await queries.change(tx, row.id, payload_revision=row.payload_revision + 1, **columns)
     await queries.insert_revision(tx, row)
     statement = await statement_of(tx, row)
-    data = {"fields": sorted(columns), "voided": voided, "payloadDigest": statement.payload_digest}
+    data: dict[str, Any] = {"fields": sorted(columns), "voided": voided, "payloadDigest": statement.payload_digest}
+    if gone := [each for each in before if each not in row.assignees]:
+        data["gone"] = gone
     record(tx, ApprovalEvent.PAYLOAD_EDITED, row, data)
     return row
 

@@ -79,6 +79,7 @@ def record(
         "environment": row.environment,
         "approvalRisk": row.risk,
         "payloadRevision": row.payload_revision,
+        "assignees": list(row.assignees),
     }
     record_fact(
         tx,

@@ -13,6 +13,7 @@ from provenance.audit.schemas import Risk
 from provenance.core.addresses import EgressError
 from provenance.core.egress import target
 from provenance.notifications.recipients import Recipients
+from provenance.workspace.schemas import Approver
 
 RISKS = tuple(Risk)
 
@@ -119,9 +120,10 @@ class WebhookChannelShown(WebhookChannel):
 
 
 class InAppChannel(Wire):
-    """The console, over its WebSocket."""
+    """The inbox of members: who, by id, by role (and every higher one) or by group."""
 
     enabled: bool = False
+    to: Annotated[list[Approver], Field(min_length=1, max_length=50)] = [Approver(kind="role", id="editor")]
 
 
 class QuietHours(Wire):

@@ -8,6 +8,7 @@ from provenance.core.keyring import WorkspaceKeys
 from provenance.ledger.feed import Row
 from provenance.notifications import queries
 from provenance.notifications.errors import ChannelNotSetUp, ChannelSecretNeeded, RecipientsNeeded
+from provenance.notifications.inbox import service as inbox
 from provenance.notifications.recipients import opened, sealed
 from provenance.notifications.rules import told
 from provenance.notifications.schemas import (
@@ -26,7 +27,7 @@ from provenance.notifications.schemas import (
 
 SECRET_PURPOSE = "notifications.secret"  # noqa: S105 — names what a key is for
 SENT = frozenset({ChannelKind.EMAIL, ChannelKind.WEBHOOK})
-"""Channels that somebody has to be called for; the console reads the event itself."""
+"""Channels that somebody has to be called for; an inbox is filled on the spot."""
 
 
 async def get(tx: ReadTx, keys: WorkspaceKeys) -> SettingsShown:
@@ -66,6 +67,17 @@ async def note(tx: WriteTx, row: Row, event: str) -> None:
     wanted = {channel: moment for channel, moment in moments.items() if channel in SENT}
     if wanted:
         await queries.add(tx, row.number, wanted)
+    if ChannelKind.IN_APP in moments:
+        channel = InAppChannel.model_validate(settings.channels["inApp"])
+        if channel.enabled:
+            await inbox.put(tx, inbox.news_of(row, event, title=_title(row)), [each.text for each in channel.to])
+
+
+def _title(row: Row) -> str | None:
+    """Return what an event calls its object, where it does."""
+    found = row.data()
+    named = found.get("title") or found.get("name")
+    return named[:500] if isinstance(named, str) else None
 
 
 def _ensure_set_up(asked: SettingsAsked) -> None:

@@ -13,6 +13,7 @@ from provenance.identity.sessions.tables import sessions
 from provenance.identity.tables import api_keys, members, people
 from provenance.ledger.log.tables import logs
 from provenance.ledger.tables import interactions
+from provenance.notifications.inbox.tables import notification_inbox
 
 
 class Row(NamedTuple):
@@ -109,6 +110,16 @@ async def signed(tx: ReadTx) -> tuple[int, bytes] | None:
     query = select(logs.c.size, logs.c.root).where(logs.c.workspace_id == tx.workspace_id, logs.c.signed_at > 0)
     row = (await tx.execute(query)).first()
     return None if row is None else (row.size, row.root)
+
+
+async def arrived(tx: ReadTx, people: Sequence[uuid.UUID], since: int, limit: int) -> list[Any]:
+    """Return what came into the inboxes of these people since a moment, in the order of numbers."""
+    query = select(notification_inbox).where(
+        notification_inbox.c.workspace_id == tx.workspace_id,
+        notification_inbox.c.person_id.in_(people),
+        notification_inbox.c.created_at >= since,
+    )
+    return list((await tx.execute(query.order_by(notification_inbox.c.number).limit(limit))).all())
 
 
 Standing = tuple[uuid.UUID, uuid.UUID, uuid.UUID]

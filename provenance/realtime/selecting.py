@@ -62,7 +62,8 @@ class Selector:
     @cached_property
     def key(self) -> Hashable:
         """What makes two subscribers hear the same."""
-        return self.channel.name, self.filter_text, self.sample, self.whole
+        whose = (self.actor.id, self.actor.role, self.actor.groups) if self.channel.personal else None
+        return self.channel.name, self.filter_text, self.sample, self.whole, whose
 
     @property
     def whole(self) -> bool:
@@ -107,7 +108,7 @@ class Selector:
         return Selected([frame for event in events if (frame := self._frame(event)) is not None])
 
     def _frame(self, event: Event) -> Frame | None:
-        summary = self.channel.summary(event, whole=self.whole)
+        summary = self.channel.summary(event, self.actor)
         if summary is None:
             return None
         row = event.row

@@ -20,6 +20,7 @@ from provenance.ledger.interactions.scanning import Wanted
 from provenance.ledger.service import Ledger
 from provenance.realtime import queries
 from provenance.realtime.events import Event
+from provenance.realtime.inboxes import INBOX, Inboxes
 from provenance.realtime.queries import Row
 from provenance.realtime.schemas import Frame, control
 from provenance.realtime.selecting import Batch, Selected, Selector, name_workflows
@@ -64,6 +65,7 @@ class Stream:
         self._task: asyncio.Task[None] | None = None
         self._told_size: int | None = None
         self._looked_at_head = 0.0
+        self._inboxes = Inboxes(ledger, workspace_id)
         self.position = 0
 
     async def start(self) -> None:
@@ -153,6 +155,7 @@ class Stream:
                 if await self._advance():
                     self._grew.set()
                 await self._tell_head()
+                await self._tell_people()
             except Unavailable:
                 await asyncio.sleep(AWAY_SECONDS)
             except Exception as error:
@@ -217,6 +220,17 @@ class Stream:
         frame = control("log.checkpoint", channel="log", seq=None, workspaceId=workspace, data=data)
         for listener in to:
             listener.hear_head(frame)
+
+    async def _tell_people(self) -> None:
+        """Tell those who listen to their inbox what came into it; each hears of their own alone."""
+        listening: dict[uuid.UUID, list[Listener]] = {}
+        for listener in self._listeners:
+            for selector in listener.selectors:
+                if selector.channel.name == INBOX and selector.actor.person is not None:
+                    listening.setdefault(selector.actor.person, []).append(listener)
+        for person_id, frame in await self._inboxes.look(listening.keys()):
+            for listener in listening[person_id]:
+                listener.hear_head(frame)
 
 
 def _knows(catalogue: Catalogue, rows: Sequence[Row]) -> bool:

@@ -149,6 +149,25 @@ class TestWebhook:
         assert await waiting(near, place) == []
 
 
+class TestInApp:
+    async def test_a_rule_fills_the_inboxes_of_whom_the_channel_names(
+        self, near: Running, place: Tenant, admin: httpx.AsyncClient, happen: Happen
+    ) -> None:
+        me = (await admin.get("/auth/session")).json()["user"]["userId"]
+        to = [{"kind": "user", "id": me}]
+        rules = [{**RULE, "channels": ["inApp"], "minRisk": "high"}]
+        before = (await admin.get("/api/notifications/inbox")).json()["unread"]
+        await configure(admin, rules, inApp={"enabled": True, "to": to})
+        await happen(1, "run.failed", risk="medium")
+        [seq] = await happen(1, "run.failed", risk="high", data={"name": "Nightly"})
+        async with asyncio.timeout(20):
+            while (found := (await admin.get("/api/notifications/inbox")).json())["unread"] == before:
+                await asyncio.sleep(0.02)
+        entry = found["items"][0]
+        assert (entry["seq"], entry["eventType"], entry["title"]) == (seq, "run.failed", "Nightly")
+        assert await waiting(near, place) == []
+
+
 class TestQuietHours:
     async def test_what_falls_into_them_waits_for_their_end(
         self, near: Running, place: Tenant, admin: httpx.AsyncClient, happen: Happen, post: Post, notifier: Notifier

@@ -23,7 +23,7 @@ class TestGet:
                 "email": {"enabled": False, "recipients": []},
                 "slack": None,
                 "webhook": None,
-                "inApp": {"enabled": False},
+                "inApp": {"enabled": False, "to": [{"kind": "role", "id": "editor"}]},
             },
             "rules": [],
         }

@@ -31,11 +31,12 @@ async def tell(tx: WriteTx, row: Row, event: str, occasion: Occasion) -> None:
 
 
 def _named(row: Row, occasion: Occasion, assignees: Sequence[str]) -> Sequence[str]:
-    """Return who is told, as ``kind:id``: those who are asked, of an escalation only who is asked besides."""
-    if occasion is not Occasion.ESCALATED:
-        return assignees
-    to: Any = row.data().get("to")
-    return [each for each in to if each in assignees] if isinstance(to, list) else assignees
+    """Return who is told, as ``kind:id``: those whom this event asked, as far as they still are.
+
+    Of an escalation that is who is asked besides; the others hear that it is overdue.
+    """
+    then: Any = row.data().get("to" if occasion is Occasion.ESCALATED else "assignees")
+    return [each for each in then if each in assignees] if isinstance(then, list) else assignees
 
 
 async def settled(tx: WriteTx, row: Row) -> None:

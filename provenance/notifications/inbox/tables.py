@@ -22,6 +22,7 @@ notification_inbox = Table(
     Column("read_at", BigInteger),
     PrimaryKeyConstraint("workspace_id", "person_id", "number"),
     Index("ix_notification_inbox_unread", "workspace_id", "person_id", postgresql_where=text("read_at IS NULL")),
+    Index("ix_notification_inbox_arrived", "workspace_id", "person_id", "created_at"),
     Index("ix_notification_inbox_uow", "workspace_id", "uow_id"),
     Index("ix_notification_inbox_created", "created_at"),
 )

@@ -69,6 +69,13 @@ class Mailbox:
             pass
         return self.post.mails[before:]
 
+    async def read_by(self, person: As) -> list[tuple[str, bool]]:
+        """Wait until somebody's inbox is read, and return its events, the oldest first."""
+        async with asyncio.timeout(PATIENCE):
+            while (found := (await person.get("/api/notifications/inbox")).json())["unread"]:
+                await asyncio.sleep(0.02)
+        return [(each["eventType"], each["readAt"] is not None) for each in reversed(found["items"])]
+
     def to(self, person: As) -> EmailMessage:
         """Return the newest mail to somebody."""
         found = [mail for mail, to in zip(self.post.mails, self.post.envelopes, strict=True) if to == [person.email]]
