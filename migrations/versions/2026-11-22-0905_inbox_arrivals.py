@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0b83d5f7c2a9"
-down_revision = "6c2f9be04d17"
+down_revision = "7e20d5b9c1a8"
 branch_labels = None
 depends_on = None
 

@@ -172,8 +172,8 @@ OF_ITS_OWN = {
     "runs/webhooks": {"headers", "refusals", "schemes"},
     "billing": {"allowing", "paying", "running", "transport"},
     "realtime": {
-        "channels", "credentials", "events", "filtering", "hub", "line", "logs", "outbox", "selecting", "sending",
-        "serving", "socket", "stream", "summaries",
+        "channels", "credentials", "events", "filtering", "hub", "inboxes", "line", "logs", "outbox", "selecting",
+        "sending", "serving", "socket", "stream", "summaries",
     },
     "workflows/evaluation": set[str](),
     "workflows/review": {"comparing", "coverage", "powers"},
