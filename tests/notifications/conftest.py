@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from provenance.ledger.feed import Feed, registered
 from provenance.notifications import tasks
 from provenance.notifications.mailing import Courier
+from provenance.notifications.schemas import NotifiableEvent
 from tests.conftest import Running
 from tests.streams.conftest import admin, happen, id_of, near, place, reader
 
@@ -109,7 +110,7 @@ async def feeding(near: Running) -> AsyncIterator[None]:
     """The worker's feed of the notifications' handlers."""
     stop = asyncio.Event()
     handlers = [handler for handler in registered if handler.name.startswith(tasks.__name__)]
-    assert len(handlers) == 12
+    assert len(handlers) == len(NotifiableEvent)
     feed = asyncio.create_task(Feed(near.ledger.db, near.ledger.catalogues, handlers).run(stop))
     yield
     stop.set()
