@@ -110,17 +110,26 @@ def _content(submission: Submission, source: Source, links: bytes) -> tuple[byte
     """
     body = submission.body
     before, between = ([], []) if _is_plain(body) else _seldom(body)
+    own, compared = b"", [*before]
     if (interaction := bytes(body.interaction)) != b"null":
-        before += (b"interaction", interaction)
-    resource, own = canonical_string(body.resource_id), b""
-    compared = [*before, *between, b"resourceId", resource]
+        own = b'"interaction":%b,' % interaction
+        compared += (b"interaction", interaction)
+    resource, user = canonical_string(body.resource_id), b""
+    compared += (*between, b"resourceId", resource)
     if submission.user_id is not None:
-        user = canonical_string(submission.user_id)
-        own = b',"userId":' + user
-        compared += (b"userId", user)
-    content = b'{%b%b%b%b"resourceId":%b%b%b}' % (
-        _members(before), source.ip, links, _members(between), resource, source.agent, own
-    )  # fmt: skip
+        user_id = canonical_string(submission.user_id)
+        user = b',"userId":' + user_id
+        compared += (b"userId", user_id)
+    content = b'{%b%b%b%b%b"resourceId":%b%b%b}' % (
+        _members(before) if before else b"",
+        own,
+        source.ip,
+        links,
+        _members(between) if between else b"",
+        resource,
+        source.agent,
+        user,
+    )
     return content, b"\0".join(compared) + b"\0"
 
 

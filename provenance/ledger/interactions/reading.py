@@ -99,16 +99,16 @@ def read(canonical: bytes, headers: Headers = NO_HEADERS, *, at: str = "") -> Su
     trace = None if headers.traceparent is None else _TRACEPARENT.fullmatch(headers.traceparent.strip().lower())
     return Submission(
         body,
-        _short(headers.user_id, at + "x-userid") or body.user_id,
-        _uuid(headers.uow_id, at + "x-uowid") or _uuid(body.uow_id, at + "uowId"),
-        _uuid(headers.span_id, at + "x-span-id") or _uuid(body.span_id, at + "spanId"),
-        _uuid(headers.parent_span_id, at + "x-parent-span-id") or _uuid(body.parent_span_id, at + "parentSpanId"),
-        _time(body.timestamp, at + "timestamp")
-        if headers.timestamp is None
-        else _time(headers.timestamp, at + "x-interaction-timestamp"),
-        _short(headers.idempotency_key, at + "Idempotency-Key") or body.idempotency_key,
+        _short(headers.user_id, at, "x-userid") or body.user_id,
+        _uuid(headers.uow_id, at, "x-uowid") or _uuid(body.uow_id, at, "uowId"),
+        _uuid(headers.span_id, at, "x-span-id") or _uuid(body.span_id, at, "spanId"),
+        _uuid(headers.parent_span_id, at, "x-parent-span-id") or _uuid(body.parent_span_id, at, "parentSpanId"),
+        _time(headers.timestamp, at, "x-interaction-timestamp")
+        if headers.timestamp is not None
+        else _time(body.timestamp, at, "timestamp"),
+        _short(headers.idempotency_key, at, "Idempotency-Key") or body.idempotency_key,
         None if trace is None else (trace.group(1), trace.group(2)),
-        _uuid(body.corrects, at + "corrects"),
+        _uuid(body.corrects, at, "corrects"),
     )
 
 
@@ -157,7 +157,7 @@ def refuse_unknown(words: Words, catalogue: Catalogue, *, at: str = "") -> None:
 
 def checked_key(headers: Headers) -> str | None:
     """Return the Idempotency-Key of a whole batch. Raises Invalid when it is none."""
-    return _short(headers.idempotency_key, "Idempotency-Key")
+    return _short(headers.idempotency_key, "", "Idempotency-Key")
 
 
 def admitted(data: bytes, *, at: str = "") -> bytes:
@@ -211,30 +211,30 @@ def _check_operation(operation: PatchOperation, at: str) -> None:
         raise Invalid.at(at + ".value", f"is missing: {operation.op} needs it")
 
 
-def _uuid(text: str | None, path: str) -> str | None:
+def _uuid(text: str | None, at: str, name: str) -> str | None:
     if text is None:
         return None
     if _UUID.fullmatch(text) is None:
-        raise Invalid.at(path, "must be a UUID such as 3f2b8c1e-1111-4222-8333-444455556666")
+        raise Invalid.at(at + name, "must be a UUID such as 3f2b8c1e-1111-4222-8333-444455556666")
     return text.lower()
 
 
-def _time(text: str | None, path: str) -> int | None:
+def _time(text: str | None, at: str, name: str) -> int | None:
     if text is None:
         return None
     try:
         return parse_iso(text)
     except ValueError as error:
-        raise Invalid.at(path, str(error)) from None
+        raise Invalid.at(at + name, str(error)) from None
 
 
-def _short(text: str | None, path: str) -> str | None:
+def _short(text: str | None, at: str, name: str) -> str | None:
     if text is None:
         return None
     if not 1 <= len(text) <= 512:
-        raise Invalid.at(path, "must have 1 to 512 characters")
+        raise Invalid.at(at + name, "must have 1 to 512 characters")
     if "\x00" in text or (not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)):
-        raise Invalid.at(path, "holds a character that can't be stored")
+        raise Invalid.at(at + name, "holds a character that can't be stored")
     return text
 
 
