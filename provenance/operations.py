@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from sqlalchemy import text
 
+from provenance.bus.bridges import figures as bridges
 from provenance.core.db import Database
 from provenance.core.errors import Unavailable
 from provenance.core.routing import Db, Route
@@ -67,6 +68,7 @@ async def metrics(db: Db) -> Response:
     """Figures for Prometheus."""
     with contextlib.suppress(Unavailable):  # the other figures are there without a database
         INCIDENTS.set(await self_audit.count(db))
+        await bridges.measure(db)
     return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
 
 

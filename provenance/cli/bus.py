@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from provenance.cli.bridges import group as bridges
 from provenance.cli.connection import ApiKey, ApiUrl, connected, settled
 from provenance.cli.errors import Misused
 from provenance.cli.people import AsJson, ask, at, everything, show
@@ -48,6 +49,7 @@ group.add_typer(
     subscriptions, name="subscriptions", help="Who gets which messages: list, show, create, delete, replay."
 )
 group.add_typer(dead_letters, name="dead-letters", help="Messages that were given up: list, redrive.")
+group.add_typer(bridges, name="bridges", help="To and from NATS JetStream: list, add, show, rm, pause, resume, replay.")
 
 
 def register(app: typer.Typer) -> None:

@@ -31,6 +31,23 @@ async def test_a_message_from_hand_to_hand(app: Running, tmp_path: Path, zygote:
         assert "deleted" in await told(admin, "subscriptions", "delete", made)
 
 
+async def test_bridges_are_set_up_and_paused(app: Running, tmp_path: Path, zygote: Zygote) -> None:
+    admin, web = await signed_in(app, await make_tenant_of(app.ledger), tmp_path, zygote)
+    async with web:
+        body = tmp_path / "bridge.json"
+        consume = {"subjects": ["orders.>"]}
+        server = {"urls": ["tls://nats.example.com"]}
+        rule = {"name": "in", "direction": "consume", "stream": "ORDERS", "server": server, "consume": consume}
+        body.write_text(json.dumps({**rule, "status": "paused"}))
+        made = json.loads(await admin.get("bus", "bridges", "add", str(body), "--json"))["bridgeId"]
+        assert "paused" in await admin.get("bus", "bridges", "list")
+        assert "is paused" in await told(admin, "bridges", "pause", made)
+        assert json.loads(await admin.get("bus", "bridges", "show", made))["consume"]["topic"] == "{1..}"
+        assert json.loads(await admin.get("bus", "bridges", "dead-letters", made, "--json")) == []
+        assert "deleted" in await told(admin, "bridges", "rm", made)
+        assert (await admin.run("bus", "bridges", "show", made)).returncode != 0
+
+
 async def told(admin, *command: str) -> str:  # type: ignore[no-untyped-def]
     done = await admin.run("bus", *command)
     assert done.returncode == 0, done.stderr

@@ -109,7 +109,7 @@ OF_ITS_OWN = {
     },
     "runs/message_targets": {"starting"},
     "bus/bridges": {
-        "arriving", "connecting", "consuming", "credentials", "mapping", "planning", "recording", "rendering",
+        "arriving", "connecting", "consuming", "credentials", "figures", "mapping", "planning", "recording", "rendering",
         "sending", "working",
     },
     "bus/deliveries": {"backoff", "contract", "looping", "settler", "settling", "upkeep", "webhook", "working"},

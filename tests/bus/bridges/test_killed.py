@@ -11,10 +11,9 @@ import pytest
 from tests.bus.bridges.conftest import Thing, consuming, messages, publishing, stands
 from tests.bus.bridges.servers import NatsServer, client_of
 from tests.bus.bridges.workers import kill, start_worker
-from tests.bus.conftest import interactions
 from tests.conftest import Running
 
-MESSAGES = 240
+MESSAGES = 120
 KEYS = 6
 
 
@@ -50,7 +49,7 @@ async def faults(near: Running, server: NatsServer, seed: int) -> asyncio.subpro
     """Kill the worker and the server in turn of chance, and start them again; return the worker that lives."""
     chance = random.Random(seed)
     worker = await start_worker(near)
-    for which in chance.sample(["worker", "server", "both", "server"], 4):
+    for which in chance.sample(["worker", "server", "both"], 3):
         await asyncio.sleep(chance.uniform(0.1, 0.6))
         if which != "worker":
             server.kill()
@@ -78,8 +77,7 @@ class TestConsuming:
         mortal.stop()
         found = [message["payload"]["n"] for message in await messages(client)]
         assert sorted(found) == list(range(MESSAGES))
-        rows = await interactions(client, "BUS", "MESSAGE_PUBLISHED")
-        assert rows[0]["interactionNumber"] >= MESSAGES
+        assert await recorded(client) == MESSAGES
 
 
 class TestPublishing:
@@ -104,6 +102,12 @@ class TestPublishing:
         for key in range(KEYS):
             mine = [each for number, each in enumerate(ids) if number % KEYS == key]
             assert [each for each in found if each in mine] == mine
+
+
+async def recorded(client: httpx.AsyncClient) -> int:
+    """Return how many publishings the ledger has."""
+    params = {"resourceType": "BUS", "action": "MESSAGE_PUBLISHED", "limit": 200}
+    return len((await client.get("/api/interactions", params=params)).json()["data"])
 
 
 async def published(client: httpx.AsyncClient) -> list[str]:
