@@ -8,7 +8,7 @@ import httpx
 import pytest
 from nats.js.client import JetStreamContext
 
-from provenance.bus.bridges import tasks
+from provenance.bus.bridges import recording, tasks
 from provenance.core.ids import random_letters
 from provenance.core.settings import Settings
 from tests.bus.bridges.servers import NatsServer, client_of
@@ -54,8 +54,10 @@ async def tenant(near: Running) -> Tenant:
 
 
 @pytest.fixture
-async def worker(near: Running) -> AsyncIterator[None]:
-    """A worker's side of bridges, for as long as the test lasts."""
+async def worker(near: Running, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """A worker's side of bridges, for as long as the test lasts; it does not wait long after a failure."""
+    monkeypatch.setattr(recording, "LONGEST_BACKOFF_SECONDS", 0.1)
+    monkeypatch.setattr(tasks, "LOOK_SECONDS", 0.1)
     stop = asyncio.Event()
     task = asyncio.create_task(tasks.run(near.ledger, stop, lease_seconds=1.5))
     yield
@@ -79,22 +81,22 @@ async def stream(jetstream: JetStreamContext) -> str:
     return name
 
 
-async def consuming(client: httpx.AsyncClient, server: NatsServer, stream: str, **more: Any) -> Thing:
+async def consuming(client: httpx.AsyncClient, nats: NatsServer, stream: str, **more: Any) -> Thing:
     """Make a bridge from a stream; its subjects lose the stream's name."""
     consume = {"subjects": [f"{stream}.>"], "topic": "{2..}", **more.pop("consume", {})}
     body = {"direction": "consume", "stream": stream, "consume": consume}
-    return await made(client, server, body, **more)
+    return await made(client, nats, body, **more)
 
 
-async def publishing(client: httpx.AsyncClient, server: NatsServer, stream: str, **more: Any) -> Thing:
+async def publishing(client: httpx.AsyncClient, nats: NatsServer, stream: str, **more: Any) -> Thing:
     """Make a bridge to a stream; its subjects are below the stream's name."""
     publish = {"topicPattern": "#", "subject": f"{stream}.{{1..}}", **more.pop("publish", {})}
-    return await made(client, server, {"direction": "publish", "publish": publish}, **more)
+    return await made(client, nats, {"direction": "publish", "publish": publish}, **more)
 
 
-async def made(client: httpx.AsyncClient, server: NatsServer, body: Thing, **more: Any) -> Thing:
+async def made(client: httpx.AsyncClient, nats: NatsServer, body: Thing, **more: Any) -> Thing:
     """Make a bridge."""
-    place = {"urls": [server.url], "plaintext": True, **more.pop("server", {})}
+    place = {"urls": [nats.url], "plaintext": True, **more.pop("server", {})}
     answer = await client.post("/api/bus/bridges", json={"name": "one", "server": place, **body, **more})
     assert answer.status_code == 201, answer.text
     found: Thing = answer.json()

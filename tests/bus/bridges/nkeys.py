@@ -25,10 +25,10 @@ def _written(raw: bytes) -> str:
 
 
 def token_of(issuer: Ed25519PrivateKey, issued_by: str, subject: str, kind: str, name: str) -> str:
-    """Sign a token of an operator, an account or a user."""
+    """Sign a token of an operator, an account or a user; the account ``system`` has no JetStream."""
     limits = {"subs": -1, "data": -1, "payload": -1, "conn": -1, "leaf": -1, "imports": -1, "exports": -1}
     storage = {"mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1, "wildcards": True}
-    of_kind = {"limits": {**limits, **storage}} if kind == "account" else {}
+    of_kind = {"limits": limits if name == "system" else {**limits, **storage}} if kind == "account" else {}
     if kind == "user":
         of_kind = {"subs": -1, "data": -1, "payload": -1, "pub": {}, "sub": {}}
     claims = {"iss": issued_by, "sub": subject, "name": name, "iat": 1, "nats": {"type": kind, "version": 2, **of_kind}}

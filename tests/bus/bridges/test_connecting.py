@@ -114,7 +114,7 @@ class TestSigningIn:
             assert "refused the connection" in found["said"]
             assert "wrong at first" not in str(found)
             [row, *_] = await interactions(client, "SECRET", "ACCESSED")
-            assert row["data"]["purposeId"] == bridge["bridgeId"]
+            assert row["resourceId"] == made.json()["secretId"]
             changed = await client.patch(f"/secrets/{made.json()['secretId']}", json={"value": SECRET})
             assert changed.status_code == 200, changed.text
             async with asyncio.timeout(40):

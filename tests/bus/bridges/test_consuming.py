@@ -79,7 +79,7 @@ class TestWhatCantBePublished:
         assert [each["topic"] for each in await messages(client)] == ["orders/d"]
         dead = await dead_letters(client, bridge)
         assert [each["code"] for each in dead] == ["bad_topic", "hop_limit", "schema_validation", "invalid_json"]
-        assert [row["data"]["code"] for row in await interactions(client, "BUS", "LOOP_BLOCKED")] == ["hop_limit"]
+        assert len(await interactions(client, "BUS", "LOOP_BLOCKED")) == 1
         assert len(await interactions(client, "BUS", "DEAD_LETTERED")) == 3
         info = await jetstream.consumer_info(stream, bridge["bridgeId"])
         assert (info.num_pending, info.num_ack_pending) == (0, 0)

@@ -119,12 +119,13 @@ class TestRefused:
 
 
 class TestSecrets:
-    async def test_one_that_a_bridge_signs_in_with_stays(self, client: httpx.AsyncClient) -> None:
+    async def test_one_that_a_bridge_signs_in_with_says_so(self, client: httpx.AsyncClient) -> None:
         secret = await client.post("/secrets", json={"name": "NATS_TOKEN", "type": "token", "value": "Tok-4711-Geheim"})
         assert secret.status_code == 201, secret.text
         server = {**CONSUME["server"], "credentials": {"kind": "token", "secretId": "NATS_TOKEN"}}
         made = await create(client, {**CONSUME, "server": server})
         path = f"/secrets/{secret.json()['secretId']}"
-        assert (await client.delete(path)).json()["code"] == "in_use"
+        [by] = (await client.get(path)).json()["usedBy"]
+        assert (by["kind"], by["id"]) == ("bus_bridge", made["bridgeId"])
         assert (await client.delete(f"{PATH}/{made['bridgeId']}")).status_code == 200
-        assert (await client.delete(path)).status_code == 200
+        assert (await client.get(path)).json()["usedBy"] == []
