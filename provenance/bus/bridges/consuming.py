@@ -40,6 +40,8 @@ from provenance.ledger.service import Ledger, record
 BATCH = 250
 BATCH_BYTES = 8 * 1024 * 1024
 WAIT_SECONDS = 5.0
+LATE_SECONDS = 0.25
+"""How long a batch that has begun waits for its next message."""
 IDLE_SECONDS = 0.05
 """Least time between two questions that brought nothing."""
 LOOK_SECONDS = 10.0
@@ -126,7 +128,9 @@ class Consumer:
 
     async def _pull(self, link: Link, came: Subscription, inbox: str) -> list[Msg]:
         """Ask for what is there; when nothing is, wait for one message. Of a large one its size is no matter then."""
-        at_once = {"batch": BATCH, "max_bytes": BATCH_BYTES, "no_wait": True}
+        assert self._rule.consume is not None
+        most = min(BATCH, self._rule.consume.max_in_flight)
+        at_once = {"batch": most, "max_bytes": BATCH_BYTES, "no_wait": True}
         found = await self._asked(link, came, inbox, at_once, SECONDS)
         if found:
             return found
@@ -136,14 +140,18 @@ class Consumer:
     async def _asked(
         self, link: Link, came: Subscription, inbox: str, request: Mapping[str, object], seconds: float
     ) -> list[Msg]:
+        found = await _late(came)
+        if found:
+            return found
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._rule.stream}.{self._name}"
         await link.client.publish(subject, json.dumps(request).encode(), reply=inbox)
-        found: list[Msg] = []
         while len(found) < int(str(request["batch"])):
             try:
-                message = await came.next_msg(timeout=seconds)
+                message = await came.next_msg(timeout=LATE_SECONDS if found else seconds)
             except NothingCame:
-                raise BridgeFailed("The servers don't answer any more.") from None
+                if not found:  # as many as may be are in another hand, or nobody is there any more
+                    await link.client.flush(timeout=int(SECONDS))
+                return found
             if not message.reply:  # a status: there is no more, or not now
                 _ensure_usual(message)
                 return found
@@ -206,6 +214,18 @@ class Consumer:
         for message in found:
             await (message.term() if message.metadata.sequence.stream in dead else message.ack())
         await link.client.flush(timeout=int(SECONDS))
+
+
+async def _late(came: Subscription) -> list[Msg]:
+    """Return what came after its request was given up; it is taken before more is asked for."""
+    found: list[Msg] = []
+    while came.pending_msgs and len(found) < BATCH:
+        message = await came.next_msg(timeout=SECONDS)
+        if message.reply:
+            found.append(message)
+        else:
+            _ensure_usual(message)
+    return found
 
 
 _USUAL = re.compile(r"MaxBytes|MaxAckPending|Batch", re.IGNORECASE)
