@@ -109,8 +109,8 @@ OF_ITS_OWN = {
     },
     "runs/message_targets": {"starting"},
     "bus/bridges": {
-        "arriving", "connecting", "consuming", "credentials", "figures", "mapping", "planning", "recording", "rendering",
-        "sending", "working",
+        "arriving", "connecting", "consuming", "credentials", "figures", "mapping", "planning", "recording",
+        "rendering", "sending", "working",
     },
     "bus/deliveries": {"backoff", "contract", "looping", "settler", "settling", "upkeep", "webhook", "working"},
     "bus/inbound": {"refusals", "schemes"},
