@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import access, bus, log, reading, runs, skills, starting, writing
+from bench import access, bus, log, nats, reading, realtime, runs, skills, starting, writing
 from bench.report import Report
 from bench.stack import Stack, installation
 from bench.writing import Options
@@ -20,6 +20,8 @@ _ON_A_STACK: dict[str, Callable[[Stack, Report, Options], None]] = {
     "log": log.log,
     "runs": runs.runs,
     "bus": bus.bus,
+    "bus-nats": nats.bus_nats,
+    "realtime": realtime.realtime,
 }
 SCENARIOS = (*_ON_A_STACK, "start", "auth", "skills")
 QUICK = {"seconds": 2.5, "repeats": 3, "snapshot_seconds": 10.0}

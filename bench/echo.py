@@ -1,0 +1,67 @@
+"""A server that does nothing but send: WebSocket messages of one size, at a pace, to whoever is connected.
+
+The floor of fan-out: what the sockets and the machine cost without a ledger, filters or frames.
+"""
+
+import asyncio
+import multiprocessing
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+
+_ANSWER = (
+    b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
+    b"sec-websocket-accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n\r\n"
+)
+
+
+@contextmanager
+def echoing(clients: int, ticks: int, size: int) -> Iterator[tuple[int, int]]:
+    """Send messages of a size so many times a second, once so many clients are there; yields port and process."""
+    here, there = multiprocessing.Pipe()
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=_serve, args=(there, clients, ticks, size), daemon=True)
+    process.start()
+    try:
+        assert process.pid is not None
+        yield here.recv(), process.pid
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _serve(pipe: Connection, clients: int, ticks: int, size: int) -> None:
+    asyncio.run(_sending(pipe, clients, ticks, size))
+
+
+async def _sending(pipe: Connection, clients: int, ticks: int, size: int) -> None:
+    there: list[asyncio.StreamWriter] = []
+
+    async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(_ANSWER)
+        await reader.read(4096)  # what it asks for
+        writer.write(_message(b'{"type":"ack"}'))
+        there.append(writer)
+
+    server = await asyncio.start_server(join, "127.0.0.1", 0)
+    pipe.send(server.sockets[0].getsockname()[1])
+    while len(there) < clients:
+        await asyncio.sleep(0.01)
+    while True:
+        told = b'"t%d"' % time.monotonic_ns()
+        message = _message(told + b" " * (size - len(told)))
+        for writer in there:
+            writer.write(message)
+        await asyncio.sleep(1 / ticks)
+
+
+def _message(body: bytes) -> bytes:
+    """Write a WebSocket message."""
+    if len(body) < 126:
+        return bytes([0x81, len(body)]) + body
+    if len(body) < 65_536:
+        return struct.pack("!BBH", 0x81, 126, len(body)) + body
+    return struct.pack("!BBQ", 0x81, 127, len(body)) + body
