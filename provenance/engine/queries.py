@@ -32,10 +32,13 @@ RETURNING 1
 
 LOOK_UP = "SELECT id, epoch, seq FROM runs WHERE workspace_id = ANY($1) AND id = ANY($2)"
 
-_CLAIMED = ", ".join(
-    f"extract(epoch FROM r.deadline - now())::float8 AS {name}" if name == "left" else f"r.{name}"
-    for name in Claimed._fields
-)
+# Of a run that was owned before, steps may have come since this statement's snapshot.
+_MADE = {
+    "left": "extract(epoch FROM r.deadline - now())::float8",
+    "begun": "r.epoch > 1"
+    " OR EXISTS (SELECT 1 FROM run_steps AS s WHERE s.workspace_id = r.workspace_id AND s.run_id = r.id)",
+}
+_CLAIMED = ", ".join(_MADE.get(name, f"r.{name}") for name in Claimed._fields)
 CLAIM = f"""
 WITH picked AS MATERIALIZED (
     SELECT workspace_id, id FROM runs

@@ -89,7 +89,7 @@ class NewRun(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """A run that this process owns from now on, as its row reads."""
+    """A run that this process owns from now on, as its row reads; ``begun``: steps of it may be stored."""
 
     workspace_id: uuid.UUID
     id: uuid.UUID
@@ -108,6 +108,7 @@ class Claimed(NamedTuple):
     about: str
     input: str
     started_at: int
+    begun: bool
 
 
 class Outlook(NamedTuple):

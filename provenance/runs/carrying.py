@@ -11,7 +11,7 @@ from provenance.core.db import AWAY
 from provenance.core.errors import Unavailable
 from provenance.engine.dispatch import Dispatch
 from provenance.engine.running import CHANNEL
-from provenance.engine.schemas import Checkpoint, Claimed, OpenWait, Outlook, RunKey, State, Status, StepRow
+from provenance.engine.schemas import Checkpoint, Claimed, OpenWait, RunKey, State, Status, StepRow
 from provenance.ledger.feed.hints import Hints
 from provenance.runs import telling
 from provenance.runs.doers import BASE_KINDS
@@ -22,12 +22,12 @@ from provenance.runs.interpreting import Failed, Verdict
 from provenance.runs.lease import Lease
 from provenance.runs.library import Library
 from provenance.runs.outputs.service import Outputs
+from provenance.runs.rounds import Rounds
 from provenance.runs.running import facts_of
 
 log: Any = structlog.get_logger("runs")
 
 CLAIMED_AT_ONCE = 250
-POLL_SECONDS = 5.0
 TICK_SECONDS = 0.5
 AWAY_SECONDS = 0.5
 TAKEOVERS = 5
@@ -47,14 +47,14 @@ class Carrier(Hosting):
         self._drives: dict[RunKey, Drive] = {}
         self._deadlines: dict[RunKey, float] = {}
         self._lease = Lease(dispatch)
-        self._ring = asyncio.Event()
+        self._rounds = Rounds(dispatch)
         self._looked = float("-inf")
         self._strays = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Carry runs on until ``stop`` is set; then hand back what is in hand."""
-        hints = Hints(self.engine.ledger.db.url, lambda _: self._ring.set(), self._ring.set, CHANNEL)
-        unwatch = self.engine.watch(lambda _: self._ring.set())
+        hints = Hints(self.engine.ledger.db.url, lambda _: self._rounds.ring.set(), self._rounds.ring.set, CHANNEL)
+        unwatch = self.engine.watch(lambda _: self._rounds.ring.set())
         beside = [
             asyncio.create_task(work) for work in (hints.run(), self._lease.keep(self._lose_all), self._keep_ticking())
         ]
@@ -92,13 +92,12 @@ class Carrier(Hosting):
         Whatever failed may have left runs under this worker's name that it does not hold: they are looked for.
         """
         try:
-            self._ring.clear()
+            await self._rounds.begin()
             await self._lease.begin()
             await self._look_after_others()
-            outlook = await self._dispatch.outlook()
-            await self._make_ready(outlook)
+            ahead = await self._rounds.make_ready()
             if not await self._claim():
-                await self._pause(stop, POLL_SECONDS if outlook.seconds is None else outlook.seconds)
+                await self._rounds.pause(stop, ahead)
         except _AWAY as error:
             self._strays = True
             log.warning("database_away", error=type(error).__name__, retry_seconds=AWAY_SECONDS)
@@ -121,12 +120,6 @@ class Carrier(Hosting):
             self._looked = now
             await self._dispatch.take_over()
 
-    async def _make_ready(self, outlook: Outlook) -> None:
-        if outlook.seconds is not None and outlook.seconds <= 0:
-            await self._dispatch.wake_due()
-        if outlook.limited:
-            await self._dispatch.promote()
-
     async def _claim(self) -> bool:
         """Take what is ready; tell whether there may be more."""
         free = min(self._slots - len(self._drives), CLAIMED_AT_ONCE)
@@ -138,7 +131,7 @@ class Carrier(Hosting):
         return len(claimed) == free
 
     async def _take(self, claimed: list[Claimed]) -> None:
-        steps, waits = await self._dispatch.stored([RunKey(row.workspace_id, row.id) for row in claimed])
+        steps, waits = await self._dispatch.stored([RunKey(row.workspace_id, row.id) for row in claimed if row.begun])
         steps_of, waits_of = _by_run(steps), _by_run(waits)
         for row in claimed:
             try:
@@ -187,13 +180,6 @@ class Carrier(Hosting):
             drive.time_out("The run took longer than it may, not counting the time it waited for people.")
         else:
             drive.advance()
-
-    async def _pause(self, stop: asyncio.Event, seconds: float) -> None:
-        waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._ring.wait())]
-        seconds = min(POLL_SECONDS, self._dispatch.lease_seconds / 4, max(0.001, seconds))
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
 
     # Runs that stay
 
@@ -271,14 +257,14 @@ class Carrier(Hosting):
         """Forget a run that may still stand under this worker's name; the next round queues it if it does."""
         self._lose(drive)
         self._strays = True
-        self._ring.set()
+        self._rounds.ring.set()
 
     def _forget(self, drive: Drive) -> None:
         if self._drives.get(drive.facts.key) is drive:
             del self._drives[drive.facts.key]
             del self._deadlines[drive.facts.key]
             if len(self._drives) == self._slots - 1:
-                self._ring.set()
+                self._rounds.ring.set()
 
     async def _hand_back(self) -> None:
         for drive in list(self._drives.values()):

@@ -155,6 +155,7 @@ OF_ITS_OWN = {
         "outbox",
         "rendering",
         "retention",
+        "rounds",
         "running",
         "runtime",
         "shelf",
