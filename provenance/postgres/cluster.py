@@ -21,7 +21,7 @@ _SETTINGS = """\
 # Written at every start; put your own settings in local.conf beside this file, they win.
 listen_addresses = ''            # no network: the socket folder is the only door
 unix_socket_permissions = 0700
-max_connections = 60             # lanes and pools of a few processes; more only costs memory
+max_connections = 120            # lanes, pools and leaders: a server takes some 20, each worker 25
 cluster_name = 'provenance'
 
 shared_buffers = 128MB
