@@ -1,7 +1,7 @@
 """One step, or one item of its forEach, while a run is in memory: its attempts and their rows."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -37,11 +37,10 @@ class Activity:
     started_at: int = 0
     status: StepStatus = StepStatus.RUNNING
     acting: bool = False
+    slot: Slot = field(init=False)
 
-    @property
-    def slot(self) -> Slot:
-        """Which step and item this is."""
-        return Slot(self.step.key, self.iteration)
+    def __post_init__(self) -> None:
+        self.slot = Slot(self.step.key, self.iteration)
 
     def row(
         self,

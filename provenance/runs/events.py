@@ -4,7 +4,7 @@ import uuid
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from provenance.core.actor import Kind
 from provenance.core.ids import encode
@@ -65,19 +65,41 @@ def step_span(run_id: uuid.UUID, step_key: str, iteration: int) -> str:
     return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
 
 
+class _Told(NamedTuple):
+    """How the entries of one event read."""
+
+    action: str
+    outcome: str
+    risk: str
+    word: str
+
+
+_TOLD = {
+    event: _Told(event.partition(".")[2].upper(), _OUTCOME.get(event, "success"), _RISK.get(event, "low"), event.value)
+    for event in RunEvent
+}
+
+
+@lru_cache(maxsize=4096)
+def _names(run_id: uuid.UUID) -> tuple[str, str]:
+    """Return a run's id as a UUID's text and as the outside knows it: each entry of the run holds both."""
+    return str(run_id), wire_id(run_id)
+
+
 def run_fact(event: RunEvent, run_id: uuid.UUID, data: dict[str, Any], phase: str = "") -> Fact:
     """Make the entry of something that happened to a run as a whole; ``phase`` tells repeatable ones apart."""
+    told, (text, wire) = _TOLD[event], _names(run_id)
     return Fact(
         resource_type="RUN",
-        action=event.partition(".")[2].upper(),
-        resource_id=wire_id(run_id),
+        action=told.action,
+        resource_id=wire,
         data=data,
-        uow_id=str(run_id),
-        span_id=str(run_id),
-        outcome=_OUTCOME.get(event, "success"),
-        risk=_RISK.get(event, "low"),
+        uow_id=text,
+        span_id=text,
+        outcome=told.outcome,
+        risk=told.risk,
         domain="run",
-        repeat_key=f"{run_id}:::{event.value}:{phase}",
+        repeat_key=f"{text}:::{told.word}:{phase}",
     )
 
 
@@ -85,18 +107,19 @@ def step_fact(
     event: RunEvent, run_id: uuid.UUID, step_key: str, iteration: int, attempt: int, data: dict[str, Any]
 ) -> Fact:
     """Make the entry of one transition of one attempt of a step."""
+    told, (text, wire) = _TOLD[event], _names(run_id)
     return Fact(
         resource_type="RUN",
-        action=event.partition(".")[2].upper(),
-        resource_id=wire_id(run_id),
+        action=told.action,
+        resource_id=wire,
         data=data,
-        uow_id=str(run_id),
+        uow_id=text,
         span_id=step_span(run_id, step_key, iteration),
-        parent_span_id=str(run_id),
-        outcome=_OUTCOME.get(event, "success"),
-        risk=_RISK.get(event, "low"),
+        parent_span_id=text,
+        outcome=told.outcome,
+        risk=told.risk,
         domain="run",
-        repeat_key=f"{run_id}:{step_key}:{iteration}:{attempt}:{event.value}",
+        repeat_key=f"{text}:{step_key}:{iteration}:{attempt}:{told.word}",
     )
 
 
