@@ -12,7 +12,7 @@ from bench import cpu
 from bench.load import Group
 from bench.report import Report
 from bench.requests import posts
-from bench.runs import Caller
+from bench.runs_callers import Caller
 from bench.stack import Stack, Tenant
 from bench.writing import Options, Taken, measure, singles_group
 

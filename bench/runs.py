@@ -1,26 +1,21 @@
-"""Scenario `runs`: workflows that do nothing, so that what is measured is the engine; many that wait for people."""
+"""Scenario `runs`: workflows that do nothing, so that what is measured is the engine; then people, and calls out."""
 
 import asyncio
-import http.client
-import json
-import statistics
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import asyncpg
 
-from bench import cpu
+from bench import cpu, runs_http, runs_people
 from bench.load import Group
 from bench.report import Report
 from bench.requests import posts
+from bench.runs_callers import Caller, calm, chain
 from bench.stack import Stack, Tenant
 from bench.writing import Options, Taken, measure
 
 CLIENTS = 50
-STARTERS = 8
-PARKED, DECIDED = 10_000, 200
 GROUP = 50
 
 
@@ -28,7 +23,7 @@ def runs(stack: Stack, report: Report, options: Options) -> None:
     """Start runs of three steps in every way there is, beside the floor: the same rows by plain SQL."""
     [tenant] = stack.tenants(1)
     caller = Caller(stack, tenant.key)
-    three = caller.publish("Three", _chain(3))
+    three = caller.publish("Three", chain(3))
     _load(stack, tenant, three, clients=16, seconds=1.0)
     taken = [_load(stack, tenant, three, clients=CLIENTS, seconds=options.seconds) for _ in range(options.repeats)]
     floor = asyncio.run(_floor(stack, uuid.UUID(tenant.workspace_id), options.seconds / 2))
@@ -39,16 +34,17 @@ def runs(stack: Stack, report: Report, options: Options) -> None:
     alone = _load(stack, tenant, three, clients=1, seconds=options.seconds, wait=30)
     report.add("runs", "start to result, one client, p50", alone.result.p50, "ms")
     for steps in (34, 200):
-        workflow = caller.publish(f"Chain {steps}", _chain(steps))
+        workflow = caller.publish(f"Chain {steps}", chain(steps))
         with stack.worker() as worker:
             caller.ask("POST", "/runs", {"workflowId": workflow, "wait": 30})  # until the worker works
-            _calm(worker)
+            calm(worker)
             before = cpu.of_process(worker)
             found = _load(stack, tenant, workflow, clients=4, seconds=options.seconds, wait=30)
             note = _micros(found, (cpu.of_process(worker) - before) / max(1, found.result.answers) * 1e6, steps)
         report.add("runs", f"steps of a {steps}-step chain, 4 clients", found.result.rate * steps, "steps/s", note)
-    _parked(stack, report, caller)
+    runs_people.waiting(stack, report, caller, tenant, three)
     _apart(stack, report, tenant, three, options)
+    runs_http.three_calls(stack, report, tenant, options)
 
 
 def _apart(stack: Stack, report: Report, tenant: Tenant, workflow: str, options: Options) -> None:
@@ -58,7 +54,7 @@ def _apart(stack: Stack, report: Report, tenant: Tenant, workflow: str, options:
     stack.start()
     with stack.worker() as worker:
         _load(stack, tenant, workflow, clients=CLIENTS, seconds=1.0, wait=30)
-        _calm(worker)
+        calm(worker)
         before = cpu.of_process(worker)
         found = _load(stack, tenant, workflow, clients=CLIENTS, seconds=options.seconds, wait=30)
         note = _micros(found, (cpu.of_process(worker) - before) / max(1, found.result.answers) * 1e6)
@@ -75,15 +71,6 @@ def _load(stack: Stack, tenant: Tenant, workflow: str, *, clients: int, seconds:
     return measure(stack, [group], seconds)[1]
 
 
-def _calm(pid: int) -> None:
-    """Wait until a worker has read what was recorded before it was there; a minute at most."""
-    for _ in range(60):
-        before = cpu.of_process(pid)
-        time.sleep(1)
-        if cpu.of_process(pid) - before < 0.1:
-            return
-
-
 def _rate(report: Report, name: str, taken: list[Taken]) -> None:
     middle = sorted(taken, key=lambda each: each.result.rate)[len(taken) // 2]
     report.add("runs", name, middle.result.rate, "runs/s", _micros(middle))
@@ -94,110 +81,6 @@ def _micros(taken: Taken, worker: float = 0.0, steps: int = 1) -> str:
     of = "a run" if steps == 1 else "a step"
     told = f"µs {of}: serve {taken.serve / steps:.0f}, PostgreSQL {taken.postgres / steps:.0f}"
     return told + (f", worker {worker / steps:.0f}" if worker else "")
-
-
-def _parked(stack: Stack, report: Report, caller: "Caller") -> None:
-    """Let ten thousand runs wait for people: what they cost, and how soon one goes on when somebody decides."""
-    person = caller.signed_in()
-    workflow = person.publish("Gate", _chain(1, gate=True))
-    with stack.worker() as worker:
-        _calm(worker)
-        pids = [worker, stack.serve_pid]
-        memory = cpu.proportional_bytes(pids)
-        began = time.monotonic()
-        body = {"workflowId": workflow}
-        with ThreadPoolExecutor(STARTERS) as starters:
-            each = PARKED // STARTERS
-            for done in [starters.submit(person.twin().repeat, "/runs", body, each) for _ in range(STARTERS)]:
-                done.result()
-        seconds = time.monotonic() - began
-        report.add("runs", f"{PARKED:,} runs parked for people", PARKED / seconds, "runs/s", f"{STARTERS} clients")
-        _calm(worker)
-        more = cpu.proportional_bytes(pids) - memory
-        report.add("runs", "memory of the processes for them", more / 1e6, "MB PSS")
-        used, began = sum(map(cpu.of_process, pids)), time.monotonic()
-        time.sleep(3)
-        share = (sum(map(cpu.of_process, pids)) - used) / (time.monotonic() - began)
-        report.add("runs", "processor while they wait", share * 100, "% of one")
-        _decisions(report, person)
-
-
-def _decisions(report: Report, person: "Caller") -> None:
-    waiting = person.ask("GET", f"/approvals?status=pending&limit={DECIDED}")["items"]
-    delays = []
-    for each in waiting:
-        began = time.perf_counter()
-        person.ask("POST", f"/approvals/{each['approvalId']}/approve", {})
-        while person.ask("GET", f"/runs/{each['runId']}")["completedAt"] is None:
-            time.sleep(0.001)
-        delays.append((time.perf_counter() - began) * 1000)
-    delays.sort()
-    note = f"p50 {statistics.median(delays):.1f} ms, the decision's own request and reading included"
-    report.add("runs", "decision to the run's end, p99", delays[int(len(delays) * 0.99)], "ms", note)
-
-
-class Caller:
-    """One connection to the server, as a key or as a person."""
-
-    def __init__(self, stack: Stack, key: str) -> None:
-        self._stack = stack
-        self._headers = {"x-api-key": key, "content-type": "application/json"}
-        self._connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=30)
-
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Return the answer of a request that succeeds."""
-        sent = None if body is None else json.dumps(body)
-        try:
-            self._connection.request(method, path, sent, self._headers)
-            answer = self._connection.getresponse()
-        except (BrokenPipeError, http.client.RemoteDisconnected):  # closed, because nothing was heard for a while
-            self._connection.close()
-            self._connection.request(method, path, sent, self._headers)
-            answer = self._connection.getresponse()
-        text = answer.read()
-        if answer.status >= 300:
-            raise SystemExit(f"{method} {path}: {answer.status} {text.decode()}")
-        return json.loads(text)
-
-    def repeat(self, path: str, body: Any, times: int) -> None:
-        """Post the same so many times."""
-        for _ in range(times):
-            self.ask("POST", path, body)
-
-    def twin(self) -> "Caller":
-        """Return a caller with the same credential and a connection of its own."""
-        other = Caller(self._stack, "")
-        other._headers = self._headers
-        return other
-
-    def publish(self, name: str, document: dict[str, Any]) -> str:
-        """Publish a workflow; return its id."""
-        workflow_id: str = self.ask("POST", "/workflows", {"name": name, "definition": document})["workflowId"]
-        self.ask("POST", f"/workflows/{workflow_id}/publish", {})
-        return workflow_id
-
-    def signed_in(self) -> "Caller":
-        """Return a caller who is the first administrator, in the installation's first workspace."""
-        first = json.loads((self._stack.data / "credentials.json").read_text())
-        body = {"email": first["adminEmail"], "password": first["adminPassword"]}
-        person = Caller(self._stack, "")
-        person._headers = {"content-type": "application/json"}
-        token = person.ask("POST", "/auth/login", body)["accessToken"]
-        person._headers["authorization"] = f"Bearer {token}"
-        return person
-
-
-def _chain(steps: int, *, gate: bool = False) -> dict[str, Any]:
-    """Write a workflow of a trigger and so many steps less one that hand a value on; a gate before them if wanted."""
-    kinds: list[dict[str, Any]] = [{"key": "start", "kind": "trigger", "config": {"type": "manual"}}]
-    if gate:
-        kinds.append({"key": "gate", "kind": "approval", "config": {"title": "Go on?", "risk": "medium"}})
-    for number in range(1, steps):
-        config = {"mode": "transform", "transform": {"n": "{{ input.n }}"}}
-        kinds.append({"key": f"s{number}", "kind": "logic", "config": config})
-    keys = [kind["key"] for kind in kinds]
-    edges = [{"from": keys[at], "to": keys[at + 1]} for at in range(len(keys) - 1)]
-    return {"schemaVersion": 1, "steps": kinds, "edges": edges}
 
 
 async def _floor(stack: Stack, workspace: uuid.UUID, seconds: float) -> tuple[float, float]:
