@@ -14,8 +14,10 @@ from provenance.engine import service as engine_service
 from provenance.engine.dispatch import Dispatch
 from provenance.engine.errors import AlreadyResolved
 from provenance.engine.running import Engine
-from provenance.engine.schemas import Checkpoint, Claimed, NewRun, RunKey, State, Status, WaitRow
+from provenance.engine.schemas import Checkpoint, Claimed, NewRun, RunKey, State, Status, StepRow, WaitRow
 from provenance.engine.tokens import wait_token
+from provenance.ledger.service import Deed
+from provenance.runs.events import RunEvent, by_system, run_fact
 from tests.conftest import Running, Tenant
 
 KINDS: list[str] = []
@@ -50,6 +52,15 @@ class Bench:
         self.engine.submit(checkpoint)
         return await answer
 
+    async def entries(self, key: RunKey) -> int:
+        connection = await asyncpg.connect(asyncpg_dsn(self.app.ledger.db.url))
+        try:
+            counted = "SELECT count(*) FROM interactions WHERE workspace_id = $1 AND uow_id = $2"
+            found: int = await connection.fetchval(counted, *key)
+            return found
+        finally:
+            await connection.close()
+
     async def row(self, key: RunKey) -> Any:
         connection = await asyncpg.connect(asyncpg_dsn(self.app.ledger.db.url))
         try:
@@ -65,6 +76,14 @@ async def bench(app: Running, workspace: Tenant) -> AsyncIterator[Bench]:
     engine.start()
     yield Bench(app, workspace, engine)
     await engine.stop()
+
+
+def step(key: RunKey) -> StepRow:
+    return StepRow(key.run_id, "a", 0, 1, 1, "logic", "succeeded", False, None, None, "1", None, None, None, 1, 2)
+
+
+def deed(key: RunKey) -> Deed:
+    return by_system(run_fact(RunEvent.COMPLETED, key.run_id, {"n": 1}))
 
 
 async def claim(dispatch: Dispatch, key: RunKey) -> Claimed:
@@ -88,6 +107,40 @@ class TestFence:
         assert not await bench.commit(Checkpoint(key, row.epoch, row.seq, 0, State.ENDED, Status.FAILED)), "seen before"
         assert await bench.commit(Checkpoint(key, row.epoch, row.seq + 1, 0, State.ENDED, Status.COMPLETED))
         assert (await bench.row(key))["status"] == "completed"
+        await dispatch.forget()
+
+    async def test_one_that_is_turned_away_costs_its_group_nothing(self, bench: Bench) -> None:
+        """Groups are one statement as long as all pass; what the fence turns away leaves no step and no entry."""
+        dispatch = bench.dispatch()
+        keys, rows = [], []
+        for _ in range(3):
+            keys.append(await bench.begin())
+            rows.append(await claim(dispatch, keys[-1]))
+        rows[1] = rows[1]._replace(epoch=rows[1].epoch - 1)
+        group = [
+            Checkpoint(key, row.epoch, row.seq, 0, State.ENDED, Status.COMPLETED, steps=[step(key)], deeds=[deed(key)])
+            for key, row in zip(keys, rows, strict=True)
+        ]
+        assert await asyncio.gather(*map(bench.commit, group)) == [True, False, True]
+        for key, there in zip(keys, (True, False, True), strict=True):
+            steps, _ = await dispatch.stored([key])
+            assert [len(steps), await bench.entries(key)] == [there, there]
+            assert ((await bench.row(key))["state"] == "ended") is there
+        await dispatch.leave()
+        await dispatch.forget()
+
+    async def test_runs_that_begin_and_runs_that_end_share_a_commit(self, bench: Bench) -> None:
+        dispatch = bench.dispatch()
+        key = await bench.begin()
+        row = await claim(dispatch, key)
+        end = Checkpoint(
+            key, row.epoch, row.seq, 0, State.ENDED, Status.COMPLETED, steps=[step(key)], deeds=[deed(key)]
+        )
+        ended, *begun = await asyncio.gather(bench.commit(end), *[bench.begin() for _ in range(3)])
+        assert ended
+        assert (await bench.row(key))["state"] == "ended"
+        assert {(await bench.row(each))["seq"] for each in begun} == {1}
+        await dispatch.leave()
         await dispatch.forget()
 
     async def test_a_silent_worker_loses_its_runs(self, bench: Bench) -> None:
