@@ -77,9 +77,11 @@ async def _accidents(place: Site, target: Target, odds: random.Random, began: fl
 
 
 async def _settled(place: Site, workspace_id: uuid.UUID, began: float) -> None:
-    """Wait until every run has ended, or patience has."""
-    until = time.monotonic() + PATIENCE_SECONDS
+    """Wait until every run has ended, or none has for as long as patience lasts."""
+    until, fewest = time.monotonic() + PATIENCE_SECONDS, sys.maxsize
     while left := await unfinished(place.dsn, workspace_id):
+        if left < fewest:
+            until, fewest = time.monotonic() + PATIENCE_SECONDS, left
         if time.monotonic() > until:
             print(f"  {time.monotonic() - began:5.1f} s  {left} runs have not ended; waiting no longer")
             return
