@@ -116,12 +116,18 @@ class Objects:
         try:
             return cls(connect(url, config=options, client_options=client, retry_config=_RETRY))
         except (BaseError, ValueError, TypeError) as error:
-            raise ValueError(f"PROVENANCE_OBJECTS_URL or PROVENANCE_OBJECTS_OPTIONS: {error}") from None
+            said = str(error).partition("\n")[0]  # what follows is the library's own structure
+            raise ValueError(f"PROVENANCE_OBJECTS_URL or PROVENANCE_OBJECTS_OPTIONS: {said}") from None
 
     @property
     def signs(self) -> bool:
         """Whether clients can be sent to the store itself."""
         return isinstance(self._store, S3Store | GCSStore | AzureStore)
+
+    @property
+    def put_headers(self) -> dict[str, str]:
+        """What a client must send beside the content to an address that the store itself takes it at."""
+        return {"x-ms-blob-type": "BlockBlob"} if isinstance(self._store, AzureStore) else {}
 
     async def put(
         self,

@@ -142,13 +142,15 @@ class Settings(BaseSettings):
     )
     objects_url: str | None = Field(
         default=None,
-        description="Where objects are kept: s3://bucket/folder, gs://bucket/folder, az://account/container/folder or "
+        description="Where objects are kept: s3://bucket/folder, gs://bucket/folder, az://container/folder or "
         "file:///folder. Unset: the folder objects of the data folder.",
     )
     objects_options: dict[str, SecretStr] = Field(
         default_factory=dict,
-        description="What the object store is spoken to with (JSON object), such as aws_endpoint_url, aws_region, "
-        "aws_access_key_id and aws_secret_access_key; the rest is read from the usual variables (AWS_REGION …).",
+        description="What the object store is spoken to with (JSON object): aws_endpoint_url, aws_region, "
+        "aws_access_key_id and aws_secret_access_key; google_service_account_key (the JSON of a key) or "
+        "google_service_account (its file); azure_storage_account_name with azure_storage_account_key or "
+        "azure_storage_sas_key. The rest is read from the usual variables (AWS_REGION …).",
     )
     objects_presigned: bool = Field(
         default=True,

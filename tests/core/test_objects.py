@@ -1,13 +1,17 @@
 """The object store, over a folder and over a real S3 server that checks signatures."""
 
 import asyncio
+import json
 import uuid
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -180,6 +184,68 @@ class TestSign:
     def test_an_address_of_nothing_we_know(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="PROVENANCE_OBJECTS_URL"):
             Objects.of(Settings(data_dir=tmp_path, objects_url="nowhere://at/all"))
+
+
+class TestAddresses:
+    """Stores of Google and Azure, as far as it goes without them."""
+
+    KEY = b64encode(b"k" * 64).decode()
+
+    def of(self, folder: Path, url: str, **options: str) -> Objects:
+        return Objects.of(Settings(data_dir=folder, objects_url=url, objects_options=options))
+
+    def google_key(self) -> str:
+        pem = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+        names = {"client_email": "we@example.iam.gserviceaccount.com", "private_key_id": "1"}
+        return json.dumps({"type": "service_account", "private_key": pem.decode(), **names})
+
+    async def test_google_signs_addresses(self, tmp_path: Path) -> None:
+        objects = self.of(tmp_path, "gs://kept/below", google_service_account_key=self.google_key())
+        address = await objects.sign("GET", HERE, "area", "key", 60)
+        assert objects.signs
+        assert objects.put_headers == {}
+        assert str(address).startswith(f"https://storage.googleapis.com/kept/below/{HERE}/area/key?")
+        assert "X-Goog-Signature=" in str(address)
+
+    @pytest.mark.parametrize(
+        ("url", "named"),
+        [
+            ("az://kept/below", {"azure_storage_account_name": "ours"}),
+            ("abfss://kept@ours.dfs.core.windows.net/below", {}),
+        ],
+        ids=["az", "abfss"],
+    )
+    async def test_azure_signs_addresses(self, tmp_path: Path, url: str, named: dict[str, str]) -> None:
+        objects = self.of(tmp_path, url, azure_storage_account_key=self.KEY, **named)
+        address = await objects.sign("PUT", HERE, "area", "key", 60)
+        assert str(address).startswith(f"https://ours.blob.core.windows.net/kept/below/{HERE}/area/key?")
+        assert objects.put_headers == {"x-ms-blob-type": "BlockBlob"}
+
+    @pytest.mark.parametrize(
+        ("url", "options", "words"),
+        [
+            ("gs://kept", {"google_service_account_key": "CANARY {"}, "service account"),
+            ("gs://kept", {"google_service_account": "/no/such/file"}, "/no/such/file"),
+            ("az://kept", {"azure_storage_account_key": KEY}, "Account must be specified"),
+            (
+                "az://kept",
+                {"azure_storage_account_name": "ours", "azure_storage_account_key": "CANARY no key"},
+                "Invalid Access Key",
+            ),
+        ],
+        ids=["google key", "google file", "azure account", "azure key"],
+    )
+    def test_what_does_not_fit_is_told_in_one_line(
+        self, tmp_path: Path, url: str, options: dict[str, str], words: str
+    ) -> None:
+        with pytest.raises(ValueError, match=words) as told:
+            self.of(tmp_path, url, **options)
+        said = str(told.value)
+        assert "PROVENANCE_OBJECTS_OPTIONS" in said
+        assert "\n" not in said
+        assert "CANARY" not in said
 
 
 async def test_half_written_files_go_after_a_day(tmp_path: Path) -> None:

@@ -29,13 +29,15 @@ async def begin(running: Running, actor: Actor, datastore_id: str, asked: Upload
         datastore = await found(tx, datastore_id)
         row = await _begun(tx, datastore, asked, running.most, direct=direct)
     url = upload_address(keys, base_url, actor.workspace_id, row.wire_id)
+    headers = {"Content-Type": asked.content_type}
     if direct:
+        headers |= running.objects.put_headers
         url = await running.objects.sign("PUT", actor.workspace_id, AREA, row.blob(DIRECT), ADDRESS_SECONDS) or url
     return UploadUrl(
         upload_id=row.wire_id,
         upload_url=url,
         method="PUT",
-        headers={"Content-Type": asked.content_type},
+        headers=headers,
         expires_at=iso_millis(row.expires_at),
     )
 
