@@ -5,7 +5,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 DOCUMENT = HERE.parents[1] / "docs" / "reference" / "threat-model.md"
-_NAMED = re.compile(r"`((?:[\w/]+\.py)?(?:::\w+)*)`")
+_NAMED = re.compile(r"`((?:[\w./]+\.py)?(?:::\w+)*)`")
 
 
 def test_every_line_names_tests_that_are_there() -> None:
