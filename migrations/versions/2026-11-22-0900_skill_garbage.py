@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "c3f81b6d2a94"
-down_revision = "0b83d5f7c2a9"
+down_revision = "c82d5e1f7a36"
 branch_labels = None
 depends_on = None
 
