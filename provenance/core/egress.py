@@ -9,10 +9,11 @@ address, and the metadata services of clouds; a list of networks and host names 
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -24,6 +25,8 @@ ANSWER_BYTES = 1024 * 1024
 SECONDS = 30.0
 _PIECE = 64 * 1024
 
+P = TypeVar("P", bound=asyncio.BaseProtocol)
+Opened = TypeVar("Opened")
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _SAME_METHOD = frozenset({307, 308})
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
@@ -111,15 +114,25 @@ class Egress:
         With ``tls`` the certificate must be the host's, and ``closing`` is how many seconds the other side has to
         confirm the end. Raises AddressRefused, and TargetAway after ``seconds``.
         """
+        return await self._called(asyncio.open_connection, host, port, seconds, _options(host, tls, closing))
+
+    async def open(
+        self, protocol: Callable[[], P], host: str, port: int, *, tls: ssl.SSLContext | None, seconds: float = SECONDS
+    ) -> P:
+        """Open a connection for a protocol of the caller's own, as `connect` does. Raises what that raises."""
+        create = partial(asyncio.get_running_loop().create_connection, protocol)
+        opened: tuple[Any, P] = await self._called(create, host, port, seconds, _options(host, tls, seconds))
+        return opened[1]
+
+    async def _called(
+        self, opener: Callable[..., Awaitable[Opened]], host: str, port: int, seconds: float, options: Mapping[str, Any]
+    ) -> Opened:
         refuse_host(host, self._allowance)
         resolver = _GuardedResolver(self._allowance, self._resolver or aiohttp.ThreadedResolver())
-        options: dict[str, Any] = {}
-        if tls is not None:
-            options = {"ssl": tls, "server_hostname": host, "ssl_shutdown_timeout": closing}
         try:
             async with asyncio.timeout(seconds):
                 found = await resolver.resolve(host, port, socket.AF_UNSPEC)
-                return await _first_open([each["host"] for each in found], port, options)
+                return await _first_open(opener, [each["host"] for each in found], port, options)
         except TimeoutError:
             raise TargetAway(f"{host} did not answer within {seconds:g} seconds.") from None
         except OSError as error:
@@ -200,16 +213,20 @@ class _GuardedResolver(AbstractResolver):
         await self._inner.close()
 
 
+def _options(host: str, tls: ssl.SSLContext | None, closing: float) -> dict[str, Any]:
+    return {} if tls is None else {"ssl": tls, "server_hostname": host, "ssl_shutdown_timeout": closing}
+
+
 async def _first_open(
-    addresses: list[str], port: int, options: Mapping[str, Any]
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    opener: Callable[..., Awaitable[Opened]], addresses: list[str], port: int, options: Mapping[str, Any]
+) -> Opened:
     """Open a connection to the first address that takes one. Raises OSError of the last that did not."""
     for address in addresses[:-1]:
         try:
-            return await asyncio.open_connection(address, port, **options)
+            return await opener(address, port, **options)
         except OSError:
             continue
-    return await asyncio.open_connection(addresses[-1], port, **options)
+    return await opener(addresses[-1], port, **options)
 
 
 def target(url: str, base: URL | None = None) -> URL:

@@ -80,12 +80,14 @@ async def worker(app: Running) -> AsyncIterator[None]:
 async def working(app: Running) -> AsyncIterator[None]:
     """Deliver to webhooks on the loopback, for as long as the block lasts."""
     stop, egress = asyncio.Event(), Egress(["127.0.0.0/8"])
-    task = asyncio.create_task(deliver(app.ledger, "webhook", Webhooks(app.ledger, egress), stop))
+    webhooks = Webhooks(app.ledger, egress)
+    task = asyncio.create_task(deliver(app.ledger, "webhook", webhooks, stop))
     try:
         yield
     finally:
         stop.set()
         await task
+        await webhooks.close()
         await egress.close()
 
 

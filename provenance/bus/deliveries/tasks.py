@@ -20,12 +20,14 @@ log: Any = structlog.get_logger("bus")
 async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     """Post and throw away until ``stop`` is set."""
     egress = Egress(ledger.settings.egress_allow)
+    webhooks = Webhooks(ledger, egress)
     upkeep = asyncio.create_task(_throw_away(ledger, stop), name="bus-upkeep")
     try:
-        await deliver(ledger, "webhook", Webhooks(ledger, egress), stop)
+        await deliver(ledger, "webhook", webhooks, stop)
     finally:
         upkeep.cancel()
         await asyncio.gather(upkeep, return_exceptions=True)
+        await webhooks.close()
         await egress.close()
 
 

@@ -3,20 +3,23 @@
 import asyncio
 import time
 import uuid
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from provenance.bus.deliveries.contract import Failed, Refused, Task
 from provenance.bus.envelope import envelope_json
-from provenance.bus.messages.cloudevents import binary_event, structured_event
+from provenance.bus.messages.cloudevents_out import binary_event, structured_event
 from provenance.bus.messages.schemas import PREFIX, Row
 from provenance.bus.signing import delivery_headers
-from provenance.bus.subscriptions.sealing import SIGNER, opened
+from provenance.bus.subscriptions.schemas import Row as Stored
+from provenance.bus.subscriptions.sealing import SIGNER, Sealed, opened
 from provenance.bus.subscriptions.service import KIND
 from provenance.core.addresses import AddressRefused, EgressError
 from provenance.core.clock import now_ns
 from provenance.core.egress import Egress, Reply
 from provenance.core.ids import encode
+from provenance.core.posting import Destination, Posts
 from provenance.ledger.service import Ledger
 from provenance.secrets import service as secrets
 from provenance.secrets.errors import SecretNotFound
@@ -26,31 +29,56 @@ ANSWER_BYTES = 64 * 1024
 SECRET_SECONDS = 60.0
 """How long a secret that is kept elsewhere is used before it is asked for anew."""
 LONGEST_RETRY_SECONDS = 3600.0
+TARGETS_KEPT = 1_000
 _LATER = frozenset({408, 425, 429})
 
 
+class _Prepared(NamedTuple):
+    """A subscription as far as posting goes, opened and read once for each of its revisions."""
+
+    stored: Stored
+    sealed: Sealed
+    destination: Destination
+    form: str
+    named: str | None
+
+
 class Webhooks:
-    """Posts messages, for one worker."""
+    """Posts messages, for one worker; closed at its end."""
 
     def __init__(self, ledger: Ledger, egress: Egress) -> None:
         """Take the ledger, whose secrets are used, and the way out."""
         self._ledger = ledger
-        self._egress = egress
+        self._posts = Posts(egress)
+        self._prepared: dict[tuple[uuid.UUID, str], _Prepared] = {}
         self._kept: dict[tuple[uuid.UUID, str, str], tuple[float, list[str]]] = {}
         self._asking = asyncio.Lock()
         self._signers: dict[uuid.UUID, Ed25519PrivateKey] = {}
 
     async def __call__(self, task: Task) -> str:
         """Post a message and return what the target said. Raises Failed and Refused."""
-        target = task.subscription.target
-        sealed = opened(task.keys, task.subscription.id, task.subscription.sealed)
-        named: str | None = target.get("secretId")
-        signing = sealed.valid(now_ns()) if named is None else await self._secret(task, named)
-        own, body = _request(target["format"], task.message)
+        to = self._prepare(task)
+        signing = to.sealed.valid(now_ns()) if to.named is None else await self._secret(task, to.named)
+        own, body = _request(to.form, task.message)
         message_id, timestamp = encode(PREFIX, task.message.id), str(int(time.time()))
         signed = delivery_headers(signing, self._signer(task), message_id, timestamp, body, task.attempt)
-        headers = {**own, **_trace(task.message), **sealed.headers, **signed}
-        return await self._post(str(target["url"]), headers, body, task.rules.timeout_seconds)
+        headers = {**own, **_trace(task.message), **signed}
+        return await self._post(to.destination, headers, body, task.rules.timeout_seconds)
+
+    async def close(self) -> None:
+        """Close the connections that are kept."""
+        await self._posts.close()
+
+    def _prepare(self, task: Task) -> _Prepared:
+        """Return the subscription's target, ready to be posted to. Raises Refused for an address that is not called."""
+        place = task.workspace_id, task.subscription.id
+        found = self._prepared.get(place)
+        if found is None or found.stored.updated_at != task.subscription.updated_at:
+            found = _prepared(task)
+            if len(self._prepared) >= TARGETS_KEPT:
+                self._prepared.clear()
+            self._prepared[place] = found
+        return found
 
     def _signer(self, task: Task) -> Ed25519PrivateKey:
         """Return the workspace's key, made once: that costs as much as a signature."""
@@ -59,11 +87,9 @@ class Webhooks:
             found = self._signers[task.workspace_id] = task.keys.signer(SIGNER)
         return found
 
-    async def _post(self, url: str, headers: dict[str, str], body: bytes, seconds: float) -> str:
+    async def _post(self, to: Destination, headers: dict[str, str], body: bytes, seconds: float) -> str:
         try:
-            reply = await self._egress.request(
-                "POST", url, headers=headers, body=body, seconds=seconds, limit=ANSWER_BYTES
-            )
+            reply = await self._posts.post(to, headers, body, seconds=seconds, limit=ANSWER_BYTES)
         except AddressRefused as error:
             raise Refused(str(error)) from None
         except EgressError as error:
@@ -90,6 +116,17 @@ class Webhooks:
             values = [used.text, *(each for each in used.also_valid if isinstance(each, str))]
             self._kept[place] = time.monotonic(), values
             return values
+
+
+def _prepared(task: Task) -> _Prepared:
+    """Open and read a subscription. Raises Refused for an address that is not called."""
+    target = task.subscription.target
+    sealed = opened(task.keys, task.subscription.id, task.subscription.sealed)
+    try:
+        destination = Destination(str(target["url"]), sealed.headers)
+    except AddressRefused as error:
+        raise Refused(str(error)) from None
+    return _Prepared(task.subscription, sealed, destination, target["format"], target.get("secretId"))
 
 
 def _request(form: str, message: Row) -> tuple[dict[str, str], bytes]:

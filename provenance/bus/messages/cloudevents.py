@@ -1,52 +1,45 @@
-"""CloudEvents 1.0 over HTTP, in and out: structured, binary and batched (spec/automation.md, 8; CloudEvents HTTP).
+"""CloudEvents 1.0 over HTTP that come in: structured, binary and batched (spec/automation.md, 8; CloudEvents HTTP).
 
-In: the topic is the extension ``topic``, else the event's ``type``; the key of the order is ``partitionkey``. Out: what
-came as an event leaves with its own attributes; any other message gets ``id`` from its msgId, ``type`` from its topic.
+The topic is the extension ``topic``, else the event's ``type``; the key of the order is ``partitionkey``. How messages
+leave as events is in `cloudevents_out`, which the worker needs without the web framework.
 """
 
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
+from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
-from provenance.bus.envelope import payload_ref
 from provenance.bus.errors import BadMessage
-from provenance.bus.messages.schemas import BATCH, PREFIX, Row, Sent
-from provenance.core.clock import iso_millis, parse_iso
-from provenance.core.ids import encode
+from provenance.bus.messages.schemas import BATCH, Sent
+from provenance.core.clock import parse_iso
+from provenance.core.door import Exchange
 from provenance.core.routing import admitted_body, is_json
-
-if TYPE_CHECKING:  # the worker imports this, and carries no web framework
-    from provenance.core.door import Exchange
-
 
 STRUCTURED, BATCHED = "application/cloudevents+json", "application/cloudevents-batch+json"
 _REQUIRED = ("id", "source", "specversion", "type")
 _HEADER = b"ce-"
-_UNQUOTED = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
-_JSON = "application/json"
 
 
-def is_event(exchange: "Exchange") -> bool:
+def is_event(exchange: Exchange) -> bool:
     """Tell whether a request carries one event, structured or binary."""
     return _kind(exchange) == STRUCTURED or b"ce-specversion" in exchange.headers
 
 
-def is_batch(exchange: "Exchange") -> bool:
+def is_batch(exchange: Exchange) -> bool:
     """Tell whether a request carries a batch of events."""
     return _kind(exchange) == BATCHED
 
 
-def read_event(exchange: "Exchange") -> Sent:
+def read_event(exchange: Exchange) -> Sent:
     """Read one event. Raises BadMessage."""
     if _kind(exchange) == STRUCTURED:
         return _sent(_decoded(exchange, dict), "")
     return _from_headers(exchange)
 
 
-def read_batch(exchange: "Exchange") -> list[Sent]:
+def read_batch(exchange: Exchange) -> list[Sent]:
     """Read a batch of events. Raises BadMessage."""
     events = _decoded(exchange, list)
     if not 1 <= len(events) <= BATCH or not all(isinstance(each, dict) for each in events):
@@ -54,71 +47,18 @@ def read_batch(exchange: "Exchange") -> list[Sent]:
     return [_sent(each, f"[{place}].") for place, each in enumerate(events)]
 
 
-def structured_event(row: Row, **extensions: str) -> bytes:
-    """Return a message as one event in JSON."""
-    return msgspec.json.encode(event_of(row, **extensions))
-
-
-def event_of(row: Row, **extensions: str) -> dict[str, Any]:
-    """Return a message as the members of an event; its payload is written as it was published."""
-    attributes = _attributes(row)
-    coded = attributes.pop("data_base64", None)
-    members = {**attributes, **extensions}
-    if row.payload is None:
-        return members
-    return {**members, "data_base64" if coded else "data": msgspec.Raw(row.payload.encode())}
-
-
-def binary_event(row: Row) -> tuple[dict[str, str], bytes]:
-    """Return a message as headers and a body."""
-    attributes = _attributes(row)
-    coded = attributes.pop("data_base64", None)
-    kind = str(attributes.pop("datacontenttype", _JSON))
-    headers = {f"ce-{name}": quote(str(value), safe=_UNQUOTED) for name, value in attributes.items()}
-    payload = (row.payload or "").encode()
-    if coded:
-        payload = b64decode(msgspec.json.decode(payload or b'""'))
-    elif payload and kind.startswith("text/"):
-        payload = str(msgspec.json.decode(payload)).encode()
-    return {**headers, "content-type": kind}, payload
-
-
-def _attributes(row: Row) -> dict[str, Any]:
-    ours = {
-        "specversion": "1.0",
-        "id": encode(PREFIX, row.id),
-        "source": f"/bus/{row.topic}",
-        "type": row.topic.replace("/", "."),
-        "subject": row.topic_key,
-        "time": iso_millis(row.published_at),
-        "datacontenttype": _JSON,
-        "topic": row.topic,
-        "partitionkey": row.topic_key,
-        "correlationid": row.correlation_id,
-        "dataref": payload_ref(row),
-        "msgid": encode(PREFIX, row.id),
-        "traceparent": f"00-{row.uow_id.hex}-{row.id.hex[16:]}-01",
-    }
-    if row.attributes is not None:
-        own: dict[str, Any] = msgspec.json.decode(row.attributes)
-        if "subject" not in own:
-            ours["subject"] = None
-        ours |= own
-    return {name: value for name, value in ours.items() if value is not None}
-
-
-def _kind(exchange: "Exchange") -> str:
+def _kind(exchange: Exchange) -> str:
     return (exchange.header(b"content-type") or "").partition(";")[0].strip().lower()
 
 
-def _decoded(exchange: "Exchange", kind: type) -> Any:
+def _decoded(exchange: Exchange, kind: type) -> Any:
     found = msgspec.json.decode(admitted_body(exchange))
     if not isinstance(found, kind):
         raise BadMessage.at("$", "must be an event" if kind is dict else "must be a list of events")
     return found
 
 
-def _from_headers(exchange: "Exchange") -> Sent:
+def _from_headers(exchange: Exchange) -> Sent:
     event: dict[str, Any] = {
         name[len(_HEADER) :].decode("latin-1"): unquote(exchange.header(name) or "")
         for name in exchange.headers
