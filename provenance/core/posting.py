@@ -12,6 +12,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from functools import partial
+from typing import cast
 
 import httptools
 
@@ -182,8 +183,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # those of uvloop don't say so
 
     def data_received(self, data: bytes) -> None:
         """Read a piece of the answer."""

@@ -43,11 +43,15 @@ _OF_APPROVAL = ("runId", "stepId", "status", "risk", "dueAt", "requiredApprovals
 
 _BUS = {
     "bus.message_published": "bus.published",
-    "bus.delivered": "bus.delivered",
+    "bus.delivery_recovered": "bus.delivered",
     "bus.delivery_failed": "bus.failed",
+    "bus.loop_blocked": "bus.failed",
     "bus.dead_lettered": "bus.dead_lettered",
     "bus.redriven": "bus.redriven",
+    "bus.replayed": "bus.redriven",
 }
+"""Each event of the bus and the frame's type. A delivery that succeeds is no event of its own (decision 24):
+``bus.delivered`` says that a target which had failed takes messages again."""
 _OF_BUS = ("msgId", "topic", "subscriptionId", "deliveryId", "attempt", "status")
 
 _UNTOLD = frozenset({"mcp.tool_called"})
