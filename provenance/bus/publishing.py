@@ -4,6 +4,7 @@ The lane does it for many at once; `publish` for whoever has a transaction of it
 a request with an Idempotency-Key).
 """
 
+import uuid
 from collections.abc import Sequence
 
 from provenance.audit.service import words_of
@@ -40,12 +41,22 @@ async def publish(tx: WriteTx, publications: Sequence[Publication]) -> list[Rout
 
     Raises PayloadRefused, BadMessage and TooManyHops. The caller rings `Bus.grew` after its commit.
     """
-    statements = Within(tx)
-    routing = (await Routings().current(statements, [tx.workspace_id]))[tx.workspace_id]
-    routed = [routing.route(each, tx.now, tx.workspace_id) for each in publications]
-    await store(statements, routed)
+    routed = await let_in(Within(tx), tx.now, tx.workspace_id, publications)
     for publication, way in zip(publications, routed, strict=True):
         record(tx, deed_of(publication, way).fact)
+    return routed
+
+
+async def let_in(
+    statements: Statements, now: int, workspace_id: uuid.UUID, publications: Sequence[Publication]
+) -> list[Routed]:
+    """Route and store publications of one workspace; what they say to the ledger is `deed_of` each.
+
+    Raises PayloadRefused, BadMessage and TooManyHops.
+    """
+    routing = (await Routings().current(statements, [workspace_id]))[workspace_id]
+    routed = [routing.route(each, now, workspace_id) for each in publications]
+    await store(statements, routed)
     return routed
 
 

@@ -4,6 +4,7 @@ Columns that need no quoting travel as array literals, which is cheaper than the
 (`provenance.ledger.appending` measured it).
 """
 
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -54,3 +55,8 @@ def _written(kind: str, values: Sequence[Any]) -> Any:
     if kind not in PLAIN:
         return list(values)
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
+def as_uuid(value: Any) -> uuid.UUID:
+    """Return the driver's UUID as a plain one, which hashes like those we make."""
+    return uuid.UUID(int=value.int)

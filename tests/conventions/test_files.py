@@ -105,7 +105,7 @@ OF_ITS_OWN = {
     "streams/targets": {"building", "contract", "object_store", "otlp", "posting", "splunk_hec", "syslog", "webhook"},
     "bus": {
         "access", "dependencies", "envelope", "events", "filters", "lane", "publishing", "routing", "running",
-        "signing", "statements", "topics",
+        "session", "signing", "statements", "topics",
     },
     "runs/message_targets": {"starting"},
     "bus/bridges": {
@@ -113,9 +113,13 @@ OF_ITS_OWN = {
         "rendering", "sending", "working",
     },
     "bus/deliveries": {"backoff", "contract", "looping", "settler", "settling", "upkeep", "webhook", "working"},
+    "bus/deliveries": {
+        "backoff", "claim_queries", "contract", "giving_up", "looping", "settle_queries", "settler", "settling", "upkeep",
+        "webhook", "working",
+    },
     "bus/inbound": {"refusals", "schemes"},
     "bus/keys": {"resolving"},
-    "bus/messages": {"bodies", "cloudevents", "express", "reading"},
+    "bus/messages": {"bodies", "cloudevents", "cloudevents_out", "express", "reading"},
     "bus/schemas": {"compatibility"},
     "bus/subscriptions": {"pulling", "rendering", "sealing"},
     "approvals": {

@@ -4,145 +4,79 @@ Locks are taken in one order: targets, then deliveries, then the ledger's. What 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from provenance.audit import service as audit
-from provenance.audit.service import words_of
-from provenance.bus.deliveries import queries
-from provenance.bus.deliveries.backoff import CIRCUIT_FAILURES, closed_for
+from provenance.bus.deliveries import settle_queries as queries
+from provenance.bus.deliveries.backoff import closed_for
+from provenance.bus.deliveries.giving_up import GivenUp, give_up, turn_of
 from provenance.bus.deliveries.schemas import DEAD, DELIVERED, DROPPED, OPEN, Result, TargetRow
-from provenance.bus.errors import TooManyHops
-from provenance.bus.events import BusEvent
-from provenance.bus.messages import queries as messages
-from provenance.bus.messages.schemas import PREFIX, TTL_SECONDS, Publication
-from provenance.bus.messages.schemas import Row as MessageRow
-from provenance.bus.publishing import publish
-from provenance.bus.subscriptions import queries as subscriptions
+from provenance.bus.deliveries.settle_queries import Place
+from provenance.bus.statements import Statements, Within
 from provenance.bus.subscriptions.schemas import DeadLetter
 from provenance.core.db import WriteTx
-from provenance.core.errors import Problem
-from provenance.core.ids import encode, new_uuid
-from provenance.ledger.service import Fact, record
+from provenance.ledger.service import Deed, record
 
 
-async def settle(tx: WriteTx, results: Sequence[Result]) -> list[Result]:
-    """Store what became of deliveries of the transaction's workspace; return those that were still in hand."""
-    known = await queries.lock_targets(tx, {each.claimed.subscription_id for each in results})
-    dead_letters = await _dead_letters(tx, {each.claimed.subscription_id for each in results if each.state == DEAD})
-    results = [_kept_or_not(each, dead_letters) for each in results]
-    applied = await queries.settle(tx, results)
-    results = [each for each in results if (each.claimed.subscription_id, each.claimed.seq) in applied]
-    moved = {
-        (each.claimed.workspace_id, each.claimed.subscription_id, each.claimed.lane)
-        for each in results
-        if each.state != OPEN and each.claimed.lane is not None
-    }
-    await queries.bring_forward(tx, sorted(moved))
-    for subscription_id, target in known.items():
-        mine = [each for each in results if each.claimed.subscription_id == subscription_id]
-        if any(each.tried is not None for each in mine):
-            await _stand(tx, target, mine)
-    for each in results:
-        if each.state in (DEAD, DROPPED):
-            await _give_up(tx, each, dead_letters.get(each.claimed.subscription_id, DeadLetter()))
-    return results
+async def settle(tx: WriteTx, results: Sequence[Result]) -> None:
+    """Store what became of deliveries in the caller's transaction, and record what the ledger is to know."""
+    for deed in await apply(Within(tx), tx.now, tx.acting, results):
+        record(tx, deed.fact)
 
 
-async def _dead_letters(tx: WriteTx, ids: set[str]) -> Mapping[str, DeadLetter]:
-    rows = await subscriptions.some(tx, sorted(ids)) if ids else []
-    return {row.id: DeadLetter.model_validate(row.dead_letter) for row in rows}
+async def apply(statements: Statements, now: int, acting: tuple[str, str], results: Sequence[Result]) -> list[Deed]:
+    """Store what became of deliveries, of any workspaces; return what is to be appended to the ledger, last of all."""
+    known = await queries.lock_targets(statements, {place_of(each) for each in results})
+    rules = await queries.dead_letter_rules(statements, {place_of(each) for each in results if each.state == DEAD})
+    results = [_kept_or_not(each, rules) for each in results]
+    applied = await queries.settle(statements, now, results)
+    results = [each for each in results if each.claimed.seq in applied]
+    lanes = {(*place_of(each), each.claimed.lane) for each in results if each.state != OPEN and each.claimed.lane}
+    await queries.bring_forward(statements, now, sorted(lanes))
+    deeds = await _stand(statements, now, acting, known, results)
+    lost = [GivenUp(each, rules.get(place_of(each), DeadLetter())) for each in results if each.state in (DEAD, DROPPED)]
+    return deeds + await give_up(statements, now, acting, lost)
 
 
-def _kept_or_not(result: Result, dead_letters: Mapping[str, DeadLetter]) -> Result:
-    kept = result.state != DEAD or dead_letters.get(result.claimed.subscription_id, DeadLetter()).enabled
+def place_of(result: Result) -> Place:
+    """Return the workspace and the subscription of a delivery."""
+    return result.claimed.workspace_id, result.claimed.subscription_id
+
+
+def _kept_or_not(result: Result, rules: Mapping[Place, DeadLetter]) -> Result:
+    kept = result.state != DEAD or rules.get(place_of(result), DeadLetter()).enabled
     return result if kept else result._replace(state=DROPPED)
 
 
-async def _stand(tx: WriteTx, target: TargetRow, results: Sequence[Result]) -> None:
-    """Note how a target is doing, and record when it begins to fail, and when it is well again."""
+async def _stand(
+    statements: Statements, now: int, acting: tuple[str, str], known: Mapping[Place, TargetRow], results: list[Result]
+) -> list[Deed]:
+    """Note how targets are doing; return what is recorded when one begins to fail, and when it is well again."""
+    by_place: dict[Place, list[Result]] = {}
+    for each in results:
+        if each.tried is not None:
+            by_place.setdefault(place_of(each), []).append(each)
+    pairs = [(known[place], _standing(now, known[place], mine)) for place, mine in by_place.items() if place in known]
+    await queries.set_standings(statements, [after for _, after in pairs])
+    turns = [turn_of(before, after, acting) for before, after in pairs]
+    return [deed for deed in turns if deed is not None]
+
+
+def _standing(now: int, target: TargetRow, results: Sequence[Result]) -> TargetRow:
+    """Return how a target is doing after these attempts."""
     failures, said, failed_at, delivered_at = target.failures, target.said, target.failed_at, target.delivered_at
     for each in results:
-        if each.tried is None:
-            continue
+        assert each.tried is not None
         if each.tried.ok:
-            failures, delivered_at = 0, tx.now
+            failures, delivered_at = 0, now
         else:
-            failures, said, failed_at = failures + each.blames, each.tried.said, tx.now
-    closed = max(
-        [tx.now + closed_for(failures) if failures > target.failures else 0, *(r.pause_until for r in results)]
-    )
-    await queries.set_target(
-        tx,
-        target.subscription_id,
+            failures, said, failed_at = failures + each.blames, each.tried.said, now
+    closed = max([now + closed_for(failures) if failures > target.failures else 0, *(r.pause_until for r in results)])
+    return target._replace(
         failures=failures,
-        closed_until=0 if failures == 0 and closed <= tx.now else max(closed, target.closed_until),
+        closed_until=0 if failures == 0 and closed <= now else max(closed, target.closed_until),
         said=said,
         failed_at=failed_at,
         delivered_at=delivered_at,
         delivered=target.delivered + sum(each.state == DELIVERED for each in results),
-        retried=target.retried + sum(each.state == OPEN and each.tried is not None for each in results),
+        retried=target.retried + sum(each.state == OPEN for each in results),
         dead=target.dead + sum(each.state in (DEAD, DROPPED) for each in results),
     )
-    _record_turn(tx, target, failures, said)
-
-
-def _record_turn(tx: WriteTx, target: TargetRow, failures: int, said: str | None) -> None:
-    if target.failures < CIRCUIT_FAILURES <= failures:
-        data: dict[str, Any] = {"failures": failures, "said": said}
-        risk = audit.Risk.MEDIUM
-        audit.record(tx, BusEvent.DELIVERY_FAILED, target.subscription_id, data, risk=risk, outcome="failure")
-    elif failures == 0 and target.failures >= CIRCUIT_FAILURES:
-        audit.record(tx, BusEvent.DELIVERY_RECOVERED, target.subscription_id, {"failures": target.failures})
-
-
-async def _give_up(tx: WriteTx, result: Result, rules: DeadLetter) -> None:
-    """Record that a subscription never gets a message, and publish it to the topic for such, if there is one."""
-    row = await messages.by_id(tx, result.claimed.message_id)
-    data = {
-        "subscriptionId": result.claimed.subscription_id,
-        "topic": None if row is None else row.topic,
-        "attempts": result.attempts,
-        "said": None if result.tried is None else result.tried.said,
-        "kept": result.state == DEAD,
-    }
-    subject, verb = words_of(BusEvent.DEAD_LETTERED)
-    fact = Fact(
-        resource_type=subject,
-        action=verb,
-        resource_id=encode(PREFIX, result.claimed.message_id),
-        data=data,
-        uow_id=None if row is None else str(row.uow_id),  # part of the message's trace
-        parent_span_id=None if row is None else str(row.id),
-        risk=audit.Risk.MEDIUM,
-        outcome="failure",
-        domain="bus",
-    )
-    record(tx, fact)
-    if row is not None and rules.topic is not None and row.topic != rules.topic:
-        await _publish_dead(tx, row, rules.topic, result)
-
-
-async def _publish_dead(tx: WriteTx, row: MessageRow, topic: str, result: Result) -> None:
-    payload = row.payload if row.payload is not None else await messages.payload_of(tx, row.id)
-    publication = Publication(
-        id=new_uuid(),
-        topic=topic,
-        payload=payload or "null",
-        producer_id=result.claimed.subscription_id,
-        producer_kind="system",
-        acting=tx.acting,
-        topic_key=row.topic_key,
-        correlation_id=row.correlation_id or encode(PREFIX, row.id),
-        ttl_seconds=TTL_SECONDS,
-        hop_count=row.hop_count + 1,
-        origin_run_id=row.origin_run_id,
-        uow_id=row.uow_id,
-        parent_span_id=str(row.id),
-        attributes=row.attributes,
-    )
-    try:
-        await publish(tx, [publication])
-    except Problem as problem:  # the message is a dead letter all the same
-        event = BusEvent.LOOP_BLOCKED if isinstance(problem, TooManyHops) else BusEvent.DELIVERY_FAILED
-        data = {"topic": topic, "hopCount": row.hop_count + 1, "said": problem.detail}
-        audit.record(tx, event, encode(PREFIX, row.id), data, risk=audit.Risk.MEDIUM, outcome="failure")

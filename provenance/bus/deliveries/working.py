@@ -13,25 +13,26 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from provenance.bus.deliveries import queries
+from provenance.bus.deliveries import claim_queries as queries
 from provenance.bus.deliveries.backoff import CIRCUIT_FAILURES, wait
+from provenance.bus.deliveries.claim_queries import Taken
 from provenance.bus.deliveries.contract import Failed, Refused, Sender, Task
 from provenance.bus.deliveries.schemas import DEAD, DELIVERED, EXPIRED, OPEN, SAID_KEPT, Claimed, Result, Try
+from provenance.bus.deliveries.settle_queries import Place
 from provenance.bus.deliveries.settler import Settler
 from provenance.bus.envelope import delivered
-from provenance.bus.messages import queries as messages
-from provenance.bus.messages.schemas import Row as Message
+from provenance.bus.session import Session
 from provenance.bus.subscriptions import queries as subscriptions
 from provenance.bus.subscriptions.schemas import DeliveryRules
 from provenance.bus.subscriptions.schemas import Row as Stored
 from provenance.core.clock import NANOS, now_ns
-from provenance.core.db import WriteTx
 from provenance.core.errors import Unavailable
 from provenance.ledger.service import Ledger
 
 AT_ONCE = 128
 """Messages or lanes that one worker has in hand."""
 TARGETS_AT_ONCE = 64
+SUBSCRIPTIONS_KEPT = 5_000
 BEHIND = 7
 """Messages of a lane that are taken along with its oldest."""
 MARGIN_SECONDS = 5.0
@@ -40,14 +41,20 @@ MARGIN_SECONDS = 5.0
 log: Any = structlog.get_logger("bus.deliveries")
 
 
+class Known(NamedTuple):
+    """A subscription as it was when ``updated_at``, and how hard its deliveries are tried."""
+
+    stored: Stored
+    rules: DeliveryRules
+
+
 class Hand(NamedTuple):
     """A subscription's messages in hand, to go one after the other."""
 
     subscription: Stored
     rules: DeliveryRules
     lease_seconds: int
-    claimed: list[Claimed]
-    messages: dict[uuid.UUID, Message]
+    taken: list[Taken]
 
 
 class Deliverer:
@@ -59,10 +66,12 @@ class Deliverer:
         self._kind = kind
         self._send = send
         self._at_once = at_once
-        self._settler = Settler(ledger, self._settled)
-        self.running: set[asyncio.Task[None]] = set()
+        self._session = Session(ledger.db.url, f"provenance bus {kind}")
+        self._known: dict[Place, Known] = {}
         self.ended = asyncio.Event()
-        """Set when something has ended: there may be more to take."""
+        """Set when something was settled: there may be more to take."""
+        self._settler = Settler(ledger, self._session, self.ended.set)
+        self.running: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Start to store results."""
@@ -74,71 +83,100 @@ class Deliverer:
             task.cancel()
         await asyncio.gather(*self.running, return_exceptions=True)
         await self._settler.stop()
+        await self._session.close()
 
     async def take(self) -> int:
-        """Take what is due in hand, as much as there is room for; return how many messages."""
+        """Take what is due in hand, as much as there is room for; return how many messages.
+
+        Nobody waits for the disk: what a crash of the database undoes is taken again, as after any lease.
+        """
         room = self._at_once - len(self.running)
         if room <= 0:
             return 0
-        async with self._ledger.db.housekeeping() as tx:
-            due = await queries.lock_due(tx, self._kind, min(room, TARGETS_AT_ONCE))
-            wanted = _shares(due, room, tx.now)
+        async with self._session.transaction(durable=False) as connection:
+            now = now_ns()
+            due = await queries.lock_due(connection, now, self._kind, min(room, TARGETS_AT_ONCE))
+            wanted = _shares(due, room, now)
             if not wanted:
                 return 0
-            claimed = await queries.claim(tx, wanted, lease=uuid.uuid4(), behind=BEHIND, counted=False)
-            hands = await _hands(tx, claimed, {each[:2]: each.lease_seconds for each in due})
-        for hand in hands:
+            await self._learn(due)
+            taken = await queries.claim(connection, now, wanted, lease=uuid.uuid4(), behind=BEHIND, counted=False)
+        for hand in self._hands(due, taken):
             task = asyncio.create_task(self._work(hand))
             self.running.add(task)
-            task.add_done_callback(self._done)
-        return len(claimed)
+            task.add_done_callback(self.running.discard)
+        return len(taken)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self.running.discard(task)
-        self.ended.set()
+    async def _learn(self, due: Sequence[queries.Due]) -> None:
+        """Read the subscriptions that changed since they were last read."""
+        stale: dict[uuid.UUID, list[str]] = {}
+        for each in due:
+            known = self._known.get((each.workspace_id, each.subscription_id))
+            if known is None or known.stored.updated_at != each.updated_at:
+                stale.setdefault(each.workspace_id, []).append(each.subscription_id)
+        if len(self._known) + len(stale) > SUBSCRIPTIONS_KEPT:
+            self._known.clear()
+            stale = {}
+            for each in due:
+                stale.setdefault(each.workspace_id, []).append(each.subscription_id)
+        for workspace_id, ids in stale.items():
+            async with self._ledger.db.housekeeping(workspace_id) as tx:
+                rows = await subscriptions.some(tx, sorted(ids))
+            for row in rows:
+                self._known[workspace_id, row.id] = Known(row, DeliveryRules.model_validate(row.delivery))
 
-    def _settled(self, _workspace_id: uuid.UUID) -> None:
-        self.ended.set()
+    def _hands(self, due: Sequence[queries.Due], taken: Sequence[Taken]) -> list[Hand]:
+        """Return what was taken, lane by lane; what has no order goes one by one."""
+        leases = {each[:2]: each.lease_seconds for each in due}
+        lanes: dict[tuple[Any, ...], list[Taken]] = {}
+        for each in taken:
+            claimed = each.claimed
+            lane = ("seq", claimed.seq) if claimed.lane is None else ("lane", claimed.lane)
+            lanes.setdefault((claimed.workspace_id, claimed.subscription_id, *lane), []).append(each)
+        return [
+            Hand(known.stored, known.rules, leases[place[:2]], group)
+            for place, group in lanes.items()
+            if (known := self._known.get(place[:2])) is not None  # deleted meanwhile, with its deliveries
+        ]
 
     async def _work(self, hand: Hand) -> None:
         """Hand over what is in hand in its order; what is broken off is given back."""
-        waiting = list(hand.claimed)
+        waiting = list(hand.taken)
         try:
             await self._hand_over_all(hand, waiting)
         except asyncio.CancelledError:
             for each in waiting:
-                self._settler.add(Result(each, OPEN, now_ns(), each.attempts))
+                self._settler.add(Result(each.claimed, OPEN, now_ns(), each.claimed.attempts))
             raise
 
-    async def _hand_over_all(self, hand: Hand, waiting: list[Claimed]) -> None:
+    async def _hand_over_all(self, hand: Hand, waiting: list[Taken]) -> None:
         """Hand over what waits, one after the other; behind one that failed the others wait as long as it does."""
         held_until = time.monotonic() + hand.lease_seconds
         while waiting:
-            claimed = waiting[0]
             if time.monotonic() + hand.rules.timeout_seconds + MARGIN_SECONDS > held_until:
                 if not await self._keep(hand, waiting):
                     return
                 held_until = time.monotonic() + hand.lease_seconds
-            result = await self._hand_over(hand, claimed)
+            result = await self._hand_over(hand, waiting[0])
             self._settler.add(result)
             del waiting[0]
             if result.state == OPEN:
                 for each in waiting:
-                    self._settler.add(Result(each, OPEN, result.due_at, each.attempts))
+                    self._settler.add(Result(each.claimed, OPEN, result.due_at, each.claimed.attempts))
                 return
 
-    async def _keep(self, hand: Hand, rest: Sequence[Claimed]) -> bool:
+    async def _keep(self, hand: Hand, waiting: Sequence[Taken]) -> bool:
         """Keep what is in hand for longer; False when it is lost."""
-        until = now_ns() + hand.lease_seconds * NANOS
+        until, rest = now_ns() + hand.lease_seconds * NANOS, [each.claimed for each in waiting]
         with contextlib.suppress(Unavailable):
-            async with self._ledger.db.housekeeping(rest[0].workspace_id) as tx:
-                return len(await queries.renew(tx, rest, rest[0].lease, until)) == len(rest)
+            async with self._session.transaction() as connection:
+                return len(await queries.renew(connection, rest, rest[0].lease, until)) == len(rest)
         return False
 
-    async def _hand_over(self, hand: Hand, claimed: Claimed) -> Result:
+    async def _hand_over(self, hand: Hand, taken: Taken) -> Result:
         """Try to hand a message over; return what became of it."""
         now, started = now_ns(), time.monotonic()
-        message = hand.messages.get(claimed.message_id)
+        claimed, message = taken
         if message is None or claimed.expires_at <= now:
             return Result(claimed, EXPIRED, now, claimed.attempts)
         attempt = claimed.attempts + 1
@@ -170,32 +208,6 @@ def _shares(due: Sequence[queries.Due], room: int, now: int) -> list[tuple[uuid.
         if count > 0:
             wanted.append((each.workspace_id, each.subscription_id, count, now + each.lease_seconds * NANOS))
     return wanted
-
-
-async def _hands(
-    tx: WriteTx, claimed: Sequence[Claimed], lease_seconds: dict[tuple[uuid.UUID, str], int]
-) -> list[Hand]:
-    """Return what was taken with its subscriptions and messages, lane by lane."""
-    hands: list[Hand] = []
-    for workspace_id in dict.fromkeys(each.workspace_id for each in claimed):
-        mine = [each for each in claimed if each.workspace_id == workspace_id]
-        within = tx.inside(workspace_id)
-        rows = await subscriptions.some(within, sorted({each.subscription_id for each in mine}))
-        stored = await messages.some(within, list({each.message_id for each in mine}))
-        for row in rows:
-            rules = DeliveryRules.model_validate(row.delivery)
-            own = [each for each in mine if each.subscription_id == row.id]
-            for group in _lanes(own):
-                hands.append(Hand(row, rules, lease_seconds[workspace_id, row.id], group, stored))
-    return hands
-
-
-def _lanes(claimed: Sequence[Claimed]) -> list[list[Claimed]]:
-    """Group what has an order; the rest goes one by one."""
-    lanes: dict[Any, list[Claimed]] = {}
-    for each in claimed:
-        lanes.setdefault(("lane", each.lane) if each.lane is not None else ("seq", each.seq), []).append(each)
-    return list(lanes.values())
 
 
 def _failed(hand: Hand, claimed: Claimed, tried: Try, retry_after: float) -> Result:

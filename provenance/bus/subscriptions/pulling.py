@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from provenance.bus.deliveries import queries as deliveries
+from provenance.bus.deliveries import claim_queries as deliveries
 from provenance.bus.deliveries.schemas import DEAD, DELIVERED, EXPIRED, OPEN, Claimed, Result, Try
 from provenance.bus.deliveries.settling import settle
 from provenance.bus.envelope import delivered, envelope_members
 from provenance.bus.errors import TopicNotAllowed
-from provenance.bus.messages import queries as messages
 from provenance.bus.messages.schemas import Envelope
 from provenance.bus.messages.schemas import Row as Message
 from provenance.bus.running import Bus
+from provenance.bus.statements import Within
 from provenance.bus.subscriptions import service
 from provenance.bus.subscriptions.errors import NoQueue
 from provenance.bus.subscriptions.schemas import Ack, Acked, Leased, Pull, Pulled
@@ -32,20 +32,23 @@ async def pull(tx: WriteTx, actor: Actor, subscription_id: str, most: int) -> Pu
     TopicNotAllowed.
     """
     row = await _queue(tx, actor, subscription_id)
-    due = await deliveries.lock_one(tx, subscription_id)
+    statements = Within(tx)
+    due = await deliveries.lock_one(statements, tx.now, tx.workspace_id, subscription_id)
     if due is None or due.room <= due.in_hand:
         return Pulled(items=[])
     until, lease = tx.now + due.lease_seconds * NANOS, uuid.uuid4()
     wanted = [(tx.workspace_id, subscription_id, min(most, due.room - due.in_hand), until)]
-    claimed = await deliveries.claim(tx, wanted, lease=lease, behind=0, counted=True)
+    taken = await deliveries.claim(statements, tx.now, wanted, lease=lease, behind=0, counted=True)
     rules = service.rules_of(row)
-    over = [result for each in claimed if (result := _over(tx, each, rules.max_attempts)) is not None]
+    over = [result for each in taken if (result := _over(tx, each.claimed, rules.max_attempts)) is not None]
     if over:
         await settle(tx, over)
     gone = {each.claimed.seq for each in over}
-    kept = [each for each in claimed if each.seq not in gone]
-    stored = await messages.some(tx, [each.message_id for each in kept])
-    return Pulled(items=[_leased(each, stored[each.message_id]) for each in kept if each.message_id in stored])
+    return Pulled(
+        items=[
+            _leased(claimed, message) for claimed, message in taken if claimed.seq not in gone and message is not None
+        ]
+    )
 
 
 async def acknowledge(
@@ -53,9 +56,10 @@ async def acknowledge(
 ) -> Acked:
     """Settle messages in hand: done, or to be taken again at once. Raises UnknownSubscription, NoQueue."""
     await _queue(tx, actor, subscription_id)
-    await deliveries.lock_one(tx, subscription_id)
+    statements = Within(tx)
+    await deliveries.lock_one(statements, tx.now, tx.workspace_id, subscription_id)
     asked = {text: parsed for text in [*receipts, *release] if (parsed := _read(text)) is not None}
-    held = await deliveries.by_receipt(tx, subscription_id, list(asked.values()))
+    held = await deliveries.by_receipt(statements, tx.workspace_id, subscription_id, list(asked.values()))
     by_text = {_receipt(each): each for each in held}
     done = [_done(tx, by_text[text]) for text in dict.fromkeys(receipts) if text in by_text]
     back = [
