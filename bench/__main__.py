@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import access, bus, log, nats, reading, realtime, runs, skills, starting, writing
+from bench import access, bus, bus_kill, log, nats, reading, realtime, runs, skills, starting, writing
 from bench.report import Report
 from bench.stack import Stack, installation
 from bench.writing import Options
@@ -41,6 +41,10 @@ def main() -> None:
     )
     scenarios = arguments.scenario or list(SCENARIOS)
     report = Report()
+    if arguments.kill:
+        bus_kill.kill(report, arguments.messages)
+        report.finish(arguments.json)
+        return
     with ExitStack() as exits:
         if set(scenarios) & set(_ON_A_STACK):
             stack = exits.enter_context(installation())
@@ -73,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeats", type=int, help="of a measurement, of which the median counts (3, with --full 5)")
     parser.add_argument("--snapshot-seconds", type=float, help="how old the snapshot gets (10, with --full 300)")
     parser.add_argument("--rows", type=int, default=2_000_000, help="rows of the table that is read (2,000,000)")
+    parser.add_argument(
+        "--kill", action="store_true", help="with bus: kill everything twice, and show that nothing is lost"
+    )
+    parser.add_argument("--messages", type=int, default=100_000, help="messages that --kill publishes (100,000)")
     parser.add_argument("--full", action="store_true", help="longer measurements, a snapshot of five minutes")
     parser.add_argument("--json", type=Path, help="file to write the figures into")
     return parser

@@ -5,9 +5,10 @@ import uuid
 import httpx
 import pytest
 
-from provenance.bus.deliveries import queries
+from provenance.bus.deliveries import claim_queries as queries
 from provenance.bus.deliveries.schemas import DEAD, Result, Try
 from provenance.bus.deliveries.settling import settle
+from provenance.bus.statements import Within
 from tests.bus.conftest import acked, hook, interactions, publish, pulled, settled, subscribe, working
 from tests.bus.target import Target
 from tests.conftest import Running
@@ -56,13 +57,14 @@ class TestKilled:
         made = await hook(client, target)
         messages = [await publish(client, topic="k", payload=place, topicKey="k") for place in range(3)]
         async with app.ledger.db.housekeeping() as tx:
-            due = await queries.lock_due(tx, "webhook", 10)
+            due = await queries.lock_due(Within(tx), tx.now, "webhook", 10)
             wanted = [(each.workspace_id, each.subscription_id, 5, tx.now + 10**12) for each in due]
-            held = await queries.claim(tx, wanted, lease=uuid.uuid4(), behind=7, counted=False)
+            taken = await queries.claim(Within(tx), tx.now, wanted, lease=uuid.uuid4(), behind=7, counted=False)
+        held = [each.claimed for each in taken]
         assert [each.seq for each in held] == sorted(each.seq for each in held)
         assert len(held) == 3, "the oldest of a lane, and those right behind it"
         async with app.ledger.db.housekeeping() as tx:
-            assert await queries.lock_due(tx, "webhook", 10) == []
+            assert await queries.lock_due(Within(tx), tx.now, "webhook", 10) == []
             await tx.driver_sql(
                 "UPDATE bus_deliveries SET due_at = 0 WHERE subscription_id = $1", (made["subscriptionId"],)
             )
@@ -73,7 +75,10 @@ class TestKilled:
         assert [each.headers["webhook-id"] for each in target.came] == [each["msgId"] for each in messages]
         late = [Result(each, DEAD, 0, 1, Try(0, False, "late", 0)) for each in held]
         async with app.ledger.db.housekeeping(held[0].workspace_id) as tx:
-            assert await settle(tx, late) == []
+            await settle(tx, late)
+        for each in messages:
+            assert (await client.get(f"/bus/messages/{each['msgId']}")).json()["status"] == "delivered"
+        assert await interactions(client, "BUS", "DEAD_LETTERED") == []
 
 
 class TestReplay:
