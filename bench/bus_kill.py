@@ -88,7 +88,7 @@ def prove(
         worker, publisher = Worker(stack), Publisher(Client(stack, tenant), plan, target)
         try:
             for share in kills:
-                _wait(lambda at=share: publisher.published >= at * plan.messages, begun, patience)  # type: ignore[misc]
+                _wait(lambda at=share: publisher.published >= at * plan.messages, begun, patience)
                 _kill_all(stack, worker, hasten=hasten)
             _wait(lambda: publisher.done and target.taken >= _wanted(plan), begun, patience)
             _wait(lambda: _settled(client, names), begun, patience)

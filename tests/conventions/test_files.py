@@ -112,10 +112,9 @@ OF_ITS_OWN = {
         "arriving", "connecting", "consuming", "credentials", "figures", "mapping", "planning", "recording",
         "rendering", "sending", "working",
     },
-    "bus/deliveries": {"backoff", "contract", "looping", "settler", "settling", "upkeep", "webhook", "working"},
     "bus/deliveries": {
-        "backoff", "claim_queries", "contract", "giving_up", "looping", "settle_queries", "settler", "settling", "upkeep",
-        "webhook", "working",
+        "backoff", "claim_queries", "contract", "giving_up", "looping", "settle_queries", "settler", "settling",
+        "upkeep", "webhook", "working",
     },
     "bus/inbound": {"refusals", "schemes"},
     "bus/keys": {"resolving"},
