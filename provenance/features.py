@@ -162,6 +162,7 @@ TASKS = (
     "provenance.notifications.inbox.tasks",
     "provenance.approvals.tasks",
     "provenance.approvals.letters.tasks",
+    "provenance.bus.messages.tasks",
 )
 """Modules that listen: ``@on`` handlers that the worker feeds, and what features forget when content is erased."""
 

@@ -118,7 +118,7 @@ OF_ITS_OWN = {
     },
     "bus/inbound": {"refusals", "schemes"},
     "bus/keys": {"resolving"},
-    "bus/messages": {"bodies", "cloudevents", "cloudevents_out", "express", "reading"},
+    "bus/messages": {"bodies", "cloudevents", "cloudevents_out", "express", "forgetting", "reading"},
     "bus/schemas": {"compatibility"},
     "bus/subscriptions": {"pulling", "rendering", "sealing"},
     "approvals": {
