@@ -12,13 +12,18 @@ from bench import cpu
 from bench.load import Group
 from bench.report import Report
 from bench.requests import posts
+<<<<<<< HEAD
 from bench.runs_callers import Caller
+=======
+from bench.runs_callers import Caller, calm
+>>>>>>> f39eaf4 (bench bus: the worker has read the ledger before it is measured; from publishing to the target, idle)
 from bench.stack import Stack, Tenant
 from bench.writing import Options, Taken, measure, singles_group
 
 CLIENTS = 50
 MESSAGES = 10_000
 AT_ONCE = 64
+ONE_BY_ONE = 200
 
 
 def bus(stack: Stack, report: Report, options: Options) -> None:
@@ -48,30 +53,48 @@ def _publish(stack: Stack, report: Report, tenant: Tenant, name: str, options: O
 
 
 def _deliver(stack: Stack, report: Report, caller: Caller) -> None:
+    """Let a worker that has nothing else to do post what waits; then publish now and then, and time it."""
     here, there = multiprocessing.Pipe()
-    target = multiprocessing.get_context("spawn").Process(target=_listen, args=(there,), daemon=True)
+    spawned = multiprocessing.get_context("spawn")
+    arrived = spawned.Value("d", 0.0, lock=False)
+    target = spawned.Process(target=_listen, args=(there, arrived), daemon=True)
     target.start()
     url = f"http://127.0.0.1:{here.recv()}/"
-    bare = asyncio.run(_bare(url))
-    body = {"name": "hook", "topicPattern": "hooks", "target": {"kind": "webhook", "url": url}}
-    made = caller.ask("POST", "/bus/subscriptions", {**body, "delivery": {"maxInFlight": AT_ONCE}})
+    body = {"name": "hook", "topicPattern": "hooks", "target": {"kind": "webhook", "url": url}, "status": "paused"}
+    body["delivery"] = {"maxInFlight": AT_ONCE}
+    made = caller.ask("POST", "/bus/subscriptions", body)
     path = f"/bus/subscriptions/{made['subscriptionId']}"
-    one = {"topic": "hooks", "payload": {"id": 1}}
     for _ in range(MESSAGES // 500):
-        caller.ask("POST", "/bus/messages/batch", {"messages": [one] * 500})
+        caller.ask("POST", "/bus/messages/batch", {"messages": [{"topic": "hooks", "payload": {"id": 1}}] * 500})
     stack.settings["PROVENANCE_EGRESS_ALLOW"] = '["127.0.0.1"]'
     with stack.worker() as worker:
-        while not (begun := _delivered(caller, path)):
-            time.sleep(0.02)
-        started, before = time.perf_counter(), cpu.of_process(worker)
+        calm(worker)
+        bare = asyncio.run(_bare(url))
+        before, postgres = cpu.of_process(worker), cpu.of_tree(stack.postmaster)
+        caller.ask("PUT", path, {**body, "status": "active"})
+        started = time.perf_counter()
         while (done := _delivered(caller, path)) < MESSAGES:
             time.sleep(0.1)
-        rate = (done - begun) / (time.perf_counter() - started)
-        spent = (cpu.of_process(worker) - before) / (done - begun) * 1e6
-    note = f"worker {spent:.0f} µs a delivery; {rate / bare:.0%} of the bare loop"
-    report.add("bus", f"webhook deliveries, {AT_ONCE} at once", rate, "a second", note)
-    report.add("bus", f"a bare client loop of such posts, {AT_ONCE} at once", bare, "a second")
+        rate = done / (time.perf_counter() - started)
+        spent = (cpu.of_process(worker) - before) / done * 1e6
+        stored = (cpu.of_tree(stack.postmaster) - postgres) / done * 1e6
+        note = f"µs each: worker {spent:.0f}, PostgreSQL {stored:.0f}; {rate / bare:.0%} of the bare loop"
+        report.add("bus", f"webhook deliveries, {AT_ONCE} at once", rate, "a second", note)
+        report.add("bus", f"a bare client loop of such posts, {AT_ONCE} at once", bare, "a second")
+        delays = sorted(_delay(caller, arrived) for _ in range(ONE_BY_ONE))
+        note = f"p99 {delays[int(len(delays) * 0.99)]:.1f} ms; {ONE_BY_ONE} messages, one at a time"
+        report.add("bus", "from publishing to the target, idle, p50", delays[len(delays) // 2], "ms", note)
     target.terminate()
+
+
+def _delay(caller: Caller, arrived: Any) -> float:
+    """Publish one message; return the milliseconds from its request to its arrival."""
+    time.sleep(0.03)
+    before, began = arrived.value, time.time()
+    caller.ask("POST", "/bus/messages", {"topic": "hooks", "payload": {"id": 1}})
+    while arrived.value == before:
+        time.sleep(0.0005)
+    return float(arrived.value - began) * 1000
 
 
 def _delivered(caller: Caller, path: str) -> int:
@@ -93,11 +116,12 @@ async def _bare(url: str) -> float:
         return MESSAGES / (time.perf_counter() - started)
 
 
-def _listen(pipe: Any) -> None:
+def _listen(pipe: Any, arrived: Any) -> None:
     """Be the target: answer 200 to everything, and say on which port."""
 
     async def answer(request: web.Request) -> web.Response:
         await request.read()
+        arrived.value = time.time()
         return web.Response()
 
     async def serve() -> None:
