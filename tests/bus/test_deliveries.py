@@ -1,5 +1,7 @@
 """Dead letters, delivering again, figures."""
 
+import subprocess
+import sys
 import uuid
 
 import httpx
@@ -120,3 +122,10 @@ class TestMetrics:
         assert (await client.get("/bus/metrics", params={"topic": "m/2"})).json()["published"] == 1
         bad = await client.get("/bus/metrics", params={"from": "2020-01-01T00:00:00Z"})
         assert (bad.status_code, bad.json()["code"]) == (400, "bad_period")
+
+
+def test_what_the_worker_needs_of_the_bus_loads_no_web_framework() -> None:
+    needed = "provenance.bus.deliveries.tasks, provenance.bus.messages.tasks"
+    told = f"import sys, {needed}; print(sorted({{'fastapi', 'starlette', 'uvicorn'}} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
