@@ -101,7 +101,7 @@ async def hook(client: httpx.AsyncClient, target: Target, **more: Any) -> Thing:
 async def settled(client: httpx.AsyncClient, message: Thing, status: str) -> Thing:
     """Wait until a message stands as it should, and return it with its deliveries."""
     found: Thing = {}
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while found.get("status") != status:
             await asyncio.sleep(0.01)
             found = (await client.get(f"/bus/messages/{message['msgId']}")).json()
