@@ -12,11 +12,7 @@ from bench import cpu
 from bench.load import Group
 from bench.report import Report
 from bench.requests import posts
-<<<<<<< HEAD
-from bench.runs_callers import Caller
-=======
 from bench.runs_callers import Caller, calm
->>>>>>> f39eaf4 (bench bus: the worker has read the ledger before it is measured; from publishing to the target, idle)
 from bench.stack import Stack, Tenant
 from bench.writing import Options, Taken, measure, singles_group
 
