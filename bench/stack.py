@@ -28,7 +28,8 @@ from provenance.ledger.service import Ledger
 from provenance.postgres import EmbeddedPostgres
 from provenance.workspace import service as workspaces
 
-START_SECONDS = 60
+START_SECONDS = 180
+"""Other work may have most of the machine."""
 
 
 class Tenant(NamedTuple):
