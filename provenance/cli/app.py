@@ -36,6 +36,7 @@ COMMANDS = {
     "members": "members",
     "workspace": "workspace",
     "streams": "streams",
+    "alerts": "alerts",
     "bus": "bus",
     "secrets": "secrets",
     "connections": "connections",
