@@ -7,6 +7,7 @@ import asyncio
 import multiprocessing
 import struct
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -15,6 +16,20 @@ _ANSWER = (
     b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
     b"sec-websocket-accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n\r\n"
 )
+
+
+_UNIT = b'"uowId":"'
+
+
+def moment(ns: int) -> str:
+    """Write the microseconds of a moment as a unit of work, which every frame carries."""
+    return str(uuid.UUID(int=(ns // 1000 % 2**48) << 80 | 4 << 76 | 8 << 60))
+
+
+def moment_in(message: bytes) -> int:
+    """Return the moment of a message's first frame, in nanoseconds."""
+    at = message.index(_UNIT) + len(_UNIT)
+    return uuid.UUID(message[at : at + 36].decode()).int // 2**80 * 1000
 
 
 @contextmanager
@@ -51,7 +66,7 @@ async def _sending(pipe: Connection, clients: int, ticks: int, size: int) -> Non
     while len(there) < clients:
         await asyncio.sleep(0.01)
     while True:
-        told = b'"t%d"' % time.monotonic_ns()
+        told = b'"uowId":"%b"' % moment(time.monotonic_ns()).encode()
         message = _message(told + b" " * (size - len(told)))
         for writer in there:
             writer.write(message)

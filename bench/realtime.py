@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 
 from bench import cpu
-from bench.echo import echoing
+from bench.echo import echoing, moment, moment_in
 from bench.report import Report
 from bench.runs import Caller
 from bench.sockets import Socket, listening, numbers
@@ -105,14 +105,14 @@ def _fan_out(stack: Stack, report: Report, tenant: Tenant, seconds: float) -> No
 
 
 async def _write(port: int, key: str, seconds: float) -> int:
-    """Post batches at an even pace; the time of each goes along as its resource. Return how many events."""
+    """Post batches at an even pace; the time of each goes along as its unit of work. Return how many events."""
     count = 0
     loop = asyncio.get_running_loop()
     async with aiohttp.ClientSession(headers={"x-api-key": key}) as session:
         began = loop.time()
         while (now := loop.time()) - began < seconds:
-            at = f"t{time.monotonic_ns()}"
-            items = [{**_item(number), "resourceId": at} for number in range(RATE // TICKS)]
+            unit = moment(time.monotonic_ns())
+            items = [{**_item(number), "uowId": unit} for number in range(RATE // TICKS)]
             async with session.post(f"http://127.0.0.1:{port}/api/interactions/batch", json={"items": items}) as answer:
                 assert answer.status == 201, await answer.text()
             count += len(items)
@@ -135,14 +135,14 @@ async def _hear(pipe: Connection, port: int, key: str, seconds: float) -> None:
             message = await socket.next()
             now = time.monotonic_ns()
             sizes.append(len(message))
-            at = message.find(b'"t1') if b'"t1' in message else message.find(b'"t')
-            late.append((now - int(message[at + 2 : message.index(b'"', at + 2)])) / 1e6)
+            late.append((now - moment_in(message)) / 1e6)
 
     tasks = [asyncio.create_task(hear(socket)) for socket in sockets]
     await asyncio.sleep(until - time.monotonic())
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(each, asyncio.CancelledError) for each in ended), ended
     late.sort()
     pipe.send(((late[len(late) // 2], late[len(late) * 99 // 100]), sorted(sizes)[len(sizes) // 2]))
 

@@ -38,6 +38,7 @@ class Hub:
         self.ledger, self._epoch, self._most = ledger, epoch, most_connections
         self._streams: dict[uuid.UUID, Stream] = {}
         self._lines: dict[Line, Stream] = {}
+        self._watching: Counter[Stream] = Counter()
         self._logs = Logs(ledger, self._hand_out_log)
         self._opening = asyncio.Lock()
         self._held: Counter[str] = Counter()
@@ -81,6 +82,7 @@ class Hub:
             stream = await self._stream(actor.workspace_id)
             line = Line(stream, actor, expires=expires, write=write, encode=encode, end=end)
             self._lines[line] = stream
+            self._watching[stream] += 1
         except BaseException:
             self._forget(actor)
             raise
@@ -92,7 +94,11 @@ class Hub:
         line.outbox.close()
         stream = self._lines.pop(line)
         self._forget(line.actor)
-        if stream not in self._lines.values() and self._streams.get(stream.workspace_id) is stream:
+        self._watching[stream] -= 1
+        if self._watching[stream]:
+            return
+        del self._watching[stream]
+        if self._streams.get(stream.workspace_id) is stream:
             del self._streams[stream.workspace_id]
             await stream.stop()
 
@@ -147,7 +153,7 @@ class Hub:
         now = time.time()
         for line in [line for line in self._lines if line.expires <= now]:
             line.end(CredentialEnded("The token ran out. Renew a connection by the action auth before."))
-        for line in list(self._lines):
+        for line in [line for line in self._lines if line.is_slow]:
             await line.give_up()
         number, stale = self._epoch.number, time.monotonic() - self._epoch.asked > FRESH_SECONDS
         if number == self._seen_epoch and not (stale and time.monotonic() - self._checked > FRESH_SECONDS):

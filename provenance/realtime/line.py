@@ -144,6 +144,11 @@ class Line:
             frame = control("position", channel=None, seq=position)
             self._offer(Selected([frame._replace(seq=position)]))
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether the client is behind for want of reading; nearly none is."""
+        return self._slow_since is not None
+
     async def give_up(self) -> None:
         """Tell a client that was behind for too long to read anew, and go on from now; it may resume instead.
 

@@ -10,7 +10,7 @@ ROOM_BYTES = BACKLOG_BYTES // 4
 """Who can wait goes on when no more than this is left."""
 FINISH_SECONDS = 1.0
 
-Write = Callable[[bytes], Awaitable[None]]
+Write = Callable[[bytes | str], Awaitable[None]]
 
 
 class Outbox:
@@ -21,14 +21,14 @@ class Outbox:
     def __init__(self, write: Write) -> None:
         """Take what writes one message and returns when the network took it."""
         self._write = write
-        self._waiting: list[tuple[bytes, int]] = []
+        self._waiting: list[tuple[bytes | str, int]] = []
         self._bytes = 0
         self._closed = False
         self._task: asyncio.Task[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self.sent = 0
 
-    def offer(self, message: bytes, seq: int = 0, *, anyway: bool = False) -> bool:
+    def offer(self, message: bytes | str, seq: int = 0, *, anyway: bool = False) -> bool:
         """Put a message at the end; False when too much waits already, unless it has to go ``anyway``."""
         if not anyway and self._waiting and self._bytes + len(message) > BACKLOG_BYTES:
             return False

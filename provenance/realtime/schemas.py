@@ -32,9 +32,12 @@ class Frame(NamedTuple):
 
 
 class Message(NamedTuple):
-    """What goes out at once, and the number of its last frame (0: none has one)."""
+    """What goes out at once, as its connection takes it (a WebSocket's is text), and the number of its last frame.
 
-    text: bytes
+    The number is 0 where no frame has one.
+    """
+
+    text: bytes | str
     seq: int
 
 

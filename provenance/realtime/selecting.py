@@ -40,8 +40,8 @@ class Selected:
 
     @cached_property
     def messages(self) -> list[Message]:
-        """The frames as WebSocket messages."""
-        return [Message(joined(part), part[-1].seq or 0) for part in parted(self.frames)]
+        """The frames as WebSocket messages, made text here once and not for each client."""
+        return [Message(joined(part).decode(), part[-1].seq or 0) for part in parted(self.frames)]
 
     @cached_property
     def events(self) -> list[Message]:

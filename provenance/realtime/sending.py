@@ -41,7 +41,7 @@ class Sending(Response):
         self._ended: asyncio.Future[Problem] = asyncio.get_running_loop().create_future()
         self.line: Line
 
-    async def write(self, message: bytes) -> None:
+    async def write(self, message: bytes | str) -> None:
         """Send some events, once the response has begun."""
         await self._begun.wait()
         assert self._send is not None, "it has begun"

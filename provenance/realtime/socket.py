@@ -41,8 +41,8 @@ class Sockets:
         """Serve one connection."""
         endings: list[asyncio.Task[None]] = []
 
-        async def write(message: bytes) -> None:
-            await send({"type": "websocket.send", "text": message.decode()})
+        async def write(message: bytes | str) -> None:
+            await send({"type": "websocket.send", "text": message})
 
         def end(problem: Problem) -> None:
             endings.append(asyncio.create_task(_close(line, send, problem)))

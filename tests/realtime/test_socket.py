@@ -371,7 +371,7 @@ class TestSlowness:
         await self.flood(client)
         line.patience = 0.1  # not before: what came after the reset would be heard, and then again
         async with asyncio.timeout(20):
-            while not any(b"reset" in text[:20] for text, _ in line.outbox._waiting):
+            while not any("reset" in text[:20] for text, _ in line.outbox._waiting):
                 await asyncio.sleep(0.02)
         while not any(frame["type"] == "reset" for frame in deaf.heard):
             await deaf.next()
