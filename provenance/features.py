@@ -174,7 +174,7 @@ LOOPS = (
     "provenance.ledger.witness.tasks",
     "provenance.alerts.tasks",
     "provenance.streams.tasks",
-    "provenance.notifications.tasks",
+    "provenance.connections.tasks",
     "provenance.notifications.digest.tasks",
     "provenance.notifications.inbox.tasks",
     "provenance.bus.deliveries.tasks",

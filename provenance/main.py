@@ -22,6 +22,7 @@ from provenance.bus.messages.express import Remembered
 from provenance.bus.messages.express import express_handlers as publishing
 from provenance.bus.messages.schemas import BODY_LIMITS as BUS_BODY_LIMITS
 from provenance.bus.running import Bus
+from provenance.connections.notifying import ConnectionsWay
 from provenance.connections.running import Connections
 from provenance.core.door import App, Authenticate, Door, ExpressHandler, HotHandler
 from provenance.core.egress import Egress
@@ -130,6 +131,7 @@ def create_app(settings: Settings) -> Door:
     app.state.engine, app.state.bus, app.state.inbox = runs.engine, bus, Inbox(bus)
     app.state.egress, app.state.connections, app.state.skills = egress, connections, skills
     app.state.tombstones, app.state.objects = tombstones, objects
+    app.state.slack_way = ConnectionsWay(connections)
     app.state.datastores = Datastores.of(ledger, objects)
     app.state.webhooks, app.state.realtime, app.state.billing = webhooks, hub, billing
     app.router.routes.append(WebSocketRoute("/ws", Sockets(hub, authenticate, limiter)))

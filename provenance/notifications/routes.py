@@ -9,6 +9,7 @@ from provenance.core.routing import Db, Route
 from provenance.identity.access.dependencies import person
 from provenance.ledger.dependencies import RunningLedger
 from provenance.notifications import service
+from provenance.notifications.dependencies import SlackWay
 from provenance.notifications.schemas import SettingsAsked, SettingsShown
 
 router = APIRouter(route_class=Route, tags=["workspace"])
@@ -24,9 +25,9 @@ async def get(actor: Annotated[Actor, person(Role.EDITOR)], db: Db, ledger: Runn
 
 @router.put("/workspace/notifications", operation_id="notifications.update")
 async def update(
-    asked: SettingsAsked, actor: Annotated[Actor, person(Role.ADMIN)], db: Db, ledger: RunningLedger
+    asked: SettingsAsked, actor: Annotated[Actor, person(Role.ADMIN)], db: Db, ledger: RunningLedger, slack: SlackWay
 ) -> SettingsShown:
     """Replace the notification settings; the webhook's secret stays where it is left out."""
     keys = await ledger.keyring.of(actor.workspace_id)
     async with db.write(actor) as tx:
-        return await service.update(tx, keys, asked)
+        return await service.update(tx, keys, slack, asked)

@@ -17,15 +17,16 @@ from provenance.audit.schemas import Event
 from provenance.core.clock import NANOS
 from provenance.core.db import WriteTx
 from provenance.core.egress import Egress
-from provenance.core.errors import Unavailable
+from provenance.core.errors import Problem, Unavailable
 from provenance.ledger.entry import Columns
 from provenance.ledger.service import Ledger
 from provenance.notifications import queries
 from provenance.notifications.mailing import Courier, MailRefused, MailUncertain
 from provenance.notifications.recipients import addresses, opened
-from provenance.notifications.schemas import ChannelKind, Delivery, SettingsEvent, WebhookChannel
+from provenance.notifications.schemas import ChannelKind, Delivery, SettingsEvent, SlackChannel, WebhookChannel
 from provenance.notifications.service import SECRET_PURPOSE
-from provenance.streams.targets.contract import FAILURES
+from provenance.notifications.slack import LONGEST_WAIT_SECONDS, Place, Slack, SlackBusy, SlackRefused
+from provenance.streams.targets.contract import FAILURES, NotDelivered
 from provenance.streams.targets.posting import post
 from provenance.streams.targets.webhook import signed_headers
 from provenance.workspace.service import instance_id
@@ -47,8 +48,9 @@ class NobodyToTell(Exception):
 class Notifier:
     """Tells what is due, for one worker."""
 
-    def __init__(self, ledger: Ledger, egress: Egress, courier: Courier) -> None:
-        """Take the ledger and the two ways out."""
+    def __init__(self, ledger: Ledger, egress: Egress, courier: Courier, slack: Slack) -> None:
+        """Take the ledger and the three ways out."""
+        self._slack = slack
         self._ledger = ledger
         self._egress = egress
         self._courier = courier
@@ -81,10 +83,10 @@ class Notifier:
                 await self._deliver(delivery)
         except NobodyToTell:
             await self._settle(delivery, None)
-        except (TimeoutError, MailRefused, MailUncertain, *FAILURES) as error:
-            await self._settle(delivery, error)
         except Unavailable:
             log.warning("database_away")
+        except (TimeoutError, MailRefused, MailUncertain, Problem, *FAILURES) as error:
+            await self._settle(delivery, error)
         except Exception as error:
             log.error("notification_failed", channel=delivery.channel.value, error=type(error).__name__)
             await self._settle(delivery, error)
@@ -96,10 +98,14 @@ class Notifier:
             async with self._ledger.db.housekeeping(delivery.workspace_id) as tx:
                 if error is None:
                     await queries.done(tx, delivery)
-                elif tx.now - delivery.created_at > GIVEN_UP_AFTER:
+                elif tx.now - delivery.created_at > GIVEN_UP_AFTER or (
+                    isinstance(error, SlackRefused) and error.for_good
+                ):
                     await _give_up(tx, delivery, error)
                 else:
-                    await queries.put_off(tx, delivery, tx.now + int(backoff(delivery.failures + 1) * NANOS))
+                    asked = error.retry_after if isinstance(error, NotDelivered) else None
+                    wait = min(asked, LONGEST_WAIT_SECONDS) if asked else backoff(delivery.failures + 1)
+                    await queries.put_off(tx, delivery, tx.now + int(wait * NANOS))
 
     async def _deliver(self, delivery: Delivery) -> None:
         keys = await self._ledger.keyring.of(delivery.workspace_id)
@@ -116,6 +122,13 @@ class Notifier:
             async with self._ledger.db.housekeeping(delivery.workspace_id) as tx:
                 to = await addresses(tx, instance_keys, opened(keys, settings.recipients))
             await self._mail(event, to if settings.channels["email"]["enabled"] else [])
+        elif delivery.channel is ChannelKind.SLACK:
+            chosen = settings.channels["slack"]
+            if chosen is None:
+                raise NobodyToTell
+            channel = SlackChannel.model_validate(chosen)
+            place = Place(delivery.workspace_id, channel.connection_id, channel.channel)
+            await self._slack.post(place, _subject(event), _text(event))
         else:
             known, secret = settings.channels["webhook"], settings.secret
             if known is None or secret is None:
@@ -139,8 +152,13 @@ class Notifier:
 async def _give_up(tx: WriteTx, delivery: Delivery, error: Exception) -> None:
     """Forget a delivery that failed for a day, and record that nobody was told."""
     if await queries.done(tx, delivery):
-        data = {"channel": delivery.channel.value, "seq": delivery.number, "reason": type(error).__name__}
+        data = {"channel": delivery.channel.value, "seq": delivery.number, "reason": _reason(error)}
         audit.record(tx, SettingsEvent.UNDELIVERED, "notifications", data, risk=audit.Risk.MEDIUM, outcome="failure")
+
+
+def _reason(error: Exception) -> str:
+    """Return a word for why something could not be told."""
+    return error.code if isinstance(error, Problem | SlackRefused | SlackBusy) else type(error).__name__
 
 
 def backoff(failures: int) -> float:

@@ -20,13 +20,15 @@ from provenance.notifications.schemas import (
     SettingsAsked,
     SettingsEvent,
     SettingsShown,
+    SlackChannel,
     Stored,
     WebhookChannel,
     WebhookChannelAsked,
 )
+from provenance.notifications.slack import INTEGRATION, Way
 
 SECRET_PURPOSE = "notifications.secret"  # noqa: S105 — names what a key is for
-SENT = frozenset({ChannelKind.EMAIL, ChannelKind.WEBHOOK})
+SENT = frozenset({ChannelKind.EMAIL, ChannelKind.SLACK, ChannelKind.WEBHOOK})
 """Channels that somebody has to be called for; an inbox is filled on the spot."""
 
 
@@ -35,8 +37,9 @@ async def get(tx: ReadTx, keys: WorkspaceKeys) -> SettingsShown:
     return _shown(await queries.settings(tx), keys)
 
 
-async def update(tx: WriteTx, keys: WorkspaceKeys, asked: SettingsAsked) -> SettingsShown:
+async def update(tx: WriteTx, keys: WorkspaceKeys, slack: Way, asked: SettingsAsked) -> SettingsShown:
     """Replace the workspace's settings. Raises ChannelNotSetUp, ChannelSecretNeeded and RecipientsNeeded."""
+    await _ensure_slack(tx, slack, asked.channels.slack)
     _ensure_set_up(asked)
     before = await queries.lock(tx)
     secret = _secret(asked.channels.webhook, before, keys)
@@ -73,6 +76,12 @@ async def note(tx: WriteTx, row: Row, event: str) -> None:
             await inbox.put(tx, inbox.news_of(row, event, title=_title(row)), [each.text for each in channel.to])
 
 
+async def _ensure_slack(tx: ReadTx, slack: Way, channel: SlackChannel | None) -> None:
+    """Refuse a channel whose connection leads elsewhere, or is none. Raises ChannelNotSetUp."""
+    if channel is not None and await slack.integration_of(tx, channel.connection_id) != INTEGRATION:
+        raise ChannelNotSetUp.at("channels.slack.connectionId", "names no connection to Slack of this workspace")
+
+
 def _title(row: Row) -> str | None:
     """Return what an event calls its object, where it does."""
     found = row.data()
@@ -83,8 +92,6 @@ def _title(row: Row) -> str | None:
 def _ensure_set_up(asked: SettingsAsked) -> None:
     """Refuse rules whose channels lead nowhere: what is not told should not look as if it were."""
     channels = asked.channels
-    if channels.slack is not None:
-        raise ChannelNotSetUp.at("channels.slack.connectionId", "names no connection of this workspace")
     if channels.email.enabled and not channels.email.recipients:
         raise RecipientsNeeded.at("channels.email.recipients", "mail is on and goes to nobody")
     on = set(_on(channels))

@@ -16,6 +16,7 @@ from provenance.notifications import service
 from provenance.notifications.mailing import Courier
 from provenance.notifications.schemas import NotifiableEvent
 from provenance.notifications.sending import Notifier
+from provenance.notifications.slack import Slack
 
 LOOK_SECONDS = 1.0
 AWAY_SECONDS = 5.0
@@ -35,17 +36,15 @@ for _event in NotifiableEvent:
     on(_event.value, start="now")(_listener(_event.value))
 
 
-async def run(ledger: Ledger, stop: asyncio.Event) -> None:
+async def tell(ledger: Ledger, egress: Egress, slack: Slack, stop: asyncio.Event) -> None:
     """Tell what is due until ``stop`` is set. Several workers share the work: a delivery is in one's hand at a time."""
-    egress = Egress(ledger.settings.egress_allow)
-    notifier = Notifier(ledger, egress, Courier(ledger.settings.smtp_url, ledger.settings.mail_from))
+    notifier = Notifier(ledger, egress, Courier(ledger.settings.smtp_url, ledger.settings.mail_from), slack)
     try:
         while not stop.is_set():
             seconds = await _look(notifier)
             await until(stop, seconds)
     finally:
         await notifier.stop()
-        await egress.close()
 
 
 async def _look(notifier: Notifier) -> float:

@@ -39,12 +39,15 @@ class Outside:
         self.codes: dict[str, dict[str, str]] = {}
         self.keys: dict[str, str] = {}
         self.public_key: RSAKey | None = None
+        self.slack_says: tuple[int, Any] | None = None
+        self.headers: list[tuple[bytes, bytes]] = []
 
     def reset(self) -> None:
         """Forget what a test asked for."""
         self.calls.clear()
         self.expires_in, self.rotates, self.refuses, self.broken, self.public_key = 3_600, True, None, False, None
         self.gate.set()
+        self.slack_says, self.headers = None, []
 
     def asked(self, path: str) -> list[dict[str, str]]:
         """The forms that were posted to a path."""
@@ -61,6 +64,7 @@ class Outside:
         query = {name: values[0] for name, values in parse_qs(scope["query_string"].decode()).items()}
         status, answer, location = await self._answer(scope["method"], path, query, headers, body)
         sent = [(b"content-type", b"application/json")] + ([(b"location", location.encode())] if location else [])
+        sent += self.headers
         await send({"type": "http.response.start", "status": status, "headers": sent})
         raw = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
         await send({"type": "http.response.body", "body": raw})
@@ -205,16 +209,25 @@ def _snowflake(outside: Outside, method: str, path: str, headers: dict[str, str]
     return 200, {"data": [["ROBOT"]], "statementHandle": "1"}
 
 
+def _slack(outside: Outside, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, Any]:
+    if not outside.holds_token(headers):
+        return 200, {"ok": False, "error": "invalid_auth"}
+    if (method, path) == ("POST", "/auth.test"):
+        return 200, {"ok": True, "team_id": "T1", "team": "Acme"}
+    assert (method, path) == ("POST", "/chat.postMessage")
+    if outside.slack_says is not None:
+        return outside.slack_says
+    assert headers["content-type"].startswith("application/json")
+    return 200, {"ok": True, "channel": "C1", "ts": "1.1"}
+
+
 def _http(outside: Outside, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, Any]:
     known = headers.get("x-key") == outside.keys["http"] or outside.holds_token(headers)
     return (200, {"path": path}) if known else (401, {"error": "who are you"})
 
 
 API: dict[str, Service] = {
-    "slack": _by_token(
-        "/auth.test", {"ok": True, "team_id": "T1", "team": "Acme"}, {"ok": False, "error": "invalid_auth"},
-        method="POST", status=200,
-    ),
+    "slack": _slack,
     "github": _by_token("/user", {"id": 1, "login": "octocat"}, {"message": "Bad credentials"}),
     "jira": _by_token("/oauth/token/accessible-resources", [{"id": "c1", "name": "acme"}], {"code": 401}),
     "google-workspace": _by_token("/oauth2/v3/userinfo", {"sub": "g1", "email": "a@example.com"}, {"error": {}}),

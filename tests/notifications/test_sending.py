@@ -11,9 +11,12 @@ import httpx
 import pytest
 from aiohttp import web
 
+from provenance.connections.notifying import ConnectionsWay
+from provenance.connections.running import Connections
 from provenance.core.clock import utc
 from provenance.core.egress import Egress
 from provenance.notifications.sending import Notifier
+from provenance.notifications.slack import Slack
 from tests.conftest import Running, Tenant
 from tests.identity.conftest import Someone, make_person_of
 from tests.notifications.conftest import Post
@@ -36,7 +39,8 @@ class Hook(HttpTarget):
 @pytest.fixture
 async def notifier(near: Running, post: Post) -> AsyncIterator[Notifier]:
     egress = Egress(near.ledger.settings.egress_allow)
-    made = Notifier(near.ledger, egress, post.courier)
+    slack = Slack(ConnectionsWay(Connections(near.ledger, egress)))
+    made = Notifier(near.ledger, egress, post.courier, slack)
     yield made
     await made.stop()
     await egress.close()
@@ -156,14 +160,13 @@ class TestInApp:
         me = (await admin.get("/auth/session")).json()["user"]["userId"]
         to = [{"kind": "user", "id": me}]
         rules = [{**RULE, "channels": ["inApp"], "minRisk": "high"}]
-        before = (await admin.get("/api/notifications/inbox")).json()["unread"]
         await configure(admin, rules, inApp={"enabled": True, "to": to})
         await happen(1, "run.failed", risk="medium")
         [seq] = await happen(1, "run.failed", risk="high", data={"name": "Nightly"})
         async with asyncio.timeout(20):
-            while (found := (await admin.get("/api/notifications/inbox")).json())["unread"] == before:
+            while not (found := (await admin.get("/api/notifications/inbox")).json()["items"]):
                 await asyncio.sleep(0.02)
-        entry = found["items"][0]
+        entry = found[0]
         assert (entry["seq"], entry["eventType"], entry["title"]) == (seq, "run.failed", "Nightly")
         assert await waiting(near, place) == []
 

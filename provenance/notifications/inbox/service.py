@@ -105,10 +105,11 @@ async def page(tx: ReadTx, keys: WorkspaceKeys, asked: InboxAsked) -> Inbox:
     mine = _person(tx.actor)
     bound = cursors.binding(_LIST, str(mine), asked.unread)
     before = None if asked.cursor is None else cursors.read(keys, bound, asked.cursor, _Below).number
+    unread = await queries.unread(tx, mine)  # first: what the page shows is then at least as read
     rows = await queries.page(tx, mine, before=before, limit=asked.limit + 1, unread=asked.unread)
     shown = rows[: asked.limit]
     following = cursors.write(keys, bound, {"number": shown[-1].number}) if len(rows) > asked.limit else None
-    return Inbox(items=[entry(row) for row in shown], next_cursor=following, unread=await queries.unread(tx, mine))
+    return Inbox(items=[entry(row) for row in shown], next_cursor=following, unread=unread)
 
 
 async def read(tx: WriteTx, actor: Actor, notification_id: str) -> Entry:

@@ -14,6 +14,7 @@ from provenance.core.clock import iso_millis, now_ns
 from provenance.core.egress import Reply
 from provenance.core.errors import Problem
 from provenance.notifications.mailing import Courier, MailRefused, MailUncertain
+from provenance.notifications.slack import escaped
 from provenance.runs.doers.contract import Call
 from provenance.runs.doers.credentials import Credentials, Sent
 from provenance.runs.doers.http import failure_of, outcome_of
@@ -95,7 +96,7 @@ class Notify:
         return _told(answer, {"status": answer.status})
 
     async def _slack(self, call: Call) -> _Told | Failed:
-        title, text = _text(call, "title"), _text(call, "body")
+        title, text = escaped(_text(call, "title")), escaped(_text(call, "body"))
         channel = str(call.config["slackChannel"])
         body = msgspec.json.encode({"channel": channel, "text": f"*{title}*\n{text}" if text else title})
         headers = {"content-type": f"{_JSON}; charset=utf-8"}
