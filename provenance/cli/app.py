@@ -32,6 +32,7 @@ COMMANDS = {
     "witness": "witness",
     "runs": "runs",
     "approvals": "approvals",
+    "notifications": "notifications",
     "keys": "keys",
     "members": "members",
     "workspace": "workspace",
