@@ -7,7 +7,7 @@ import structlog
 
 from provenance.approvals import leaving, overdue, queries
 from provenance.approvals.grants import service as grants
-from provenance.approvals.links import service as links
+from provenance.approvals.links import making as links
 from provenance.core.clock import until
 from provenance.core.db import WriteTx
 from provenance.core.errors import Unavailable

@@ -127,7 +127,7 @@ OF_ITS_OWN = {
     },
     "approvals/grants": {"deciding", "matching", "pages", "using"},
     "approvals/letters": {"composing", "sending"},
-    "approvals/links": {"answering", "pages"},
+    "approvals/links": {"answering", "making", "pages"},
     "notifications/inbox": {"mailing"},
     "audit": {"denials", "reading", "rendering"},
     "workflows": {

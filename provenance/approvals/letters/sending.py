@@ -16,7 +16,7 @@ from provenance.approvals.grants.using import acting_member
 from provenance.approvals.letters import composing
 from provenance.approvals.letters import queries as letters
 from provenance.approvals.letters.schemas import Letter, Occasion
-from provenance.approvals.links import service as links
+from provenance.approvals.links import making as links
 from provenance.approvals.schemas import Status
 from provenance.approvals.settling import wire_id
 from provenance.audit import service as audit

@@ -4,9 +4,6 @@ A token is 32 random bytes of which the digest alone is kept. It stands for one 
 it; whatever refuses that person's decision over the API refuses it here.
 """
 
-import uuid
-from base64 import urlsafe_b64encode
-from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Row
@@ -16,7 +13,8 @@ from provenance.approvals.deciding import Desk
 from provenance.approvals.grants.using import acting_member
 from provenance.approvals.links import queries
 from provenance.approvals.links.errors import BadLinkDecision, LinkExpired, LinkNotFound, LinkUsed, SignInNeeded
-from provenance.approvals.links.schemas import LONGEST_DAYS, LONGEST_TOKEN, Link, LinkDecision, Opened
+from provenance.approvals.links.making import decides, digest_of, workspace_of
+from provenance.approvals.links.schemas import Link, LinkDecision, Opened
 from provenance.approvals.schemas import (
     PREFIX,
     Approve,
@@ -24,37 +22,16 @@ from provenance.approvals.schemas import (
     ApprovedWithGrant,
     Reject,
     Rejected,
-    Risk,
     StillPending,
 )
 from provenance.approvals.settling import statement_of, wire_id
-from provenance.core.clock import NANOS
 from provenance.core.db import Database, ReadTx, WriteTx
-from provenance.core.ids import decode, encode, new_uuid, random_bytes
+from provenance.core.ids import decode, encode
 from provenance.core.keyring import WorkspaceKeys
 from provenance.identity.guessing import service as guessing
 from provenance.identity.guessing.schemas import client
 
-SECRET_BYTES = 32
 LINK_PREFIX = "apl"
-_TOKEN_PREFIX = "pva"  # noqa: S105 — marks what a token is for
-_DAY_NS = 24 * 3600 * NANOS
-
-
-def decides(row: Row[Any]) -> bool:
-    """Tell whether an approval can be decided by a link at all: not of critical risk, nor where a passkey signs."""
-    return not row.passkey and row.risk != Risk.CRITICAL
-
-
-async def make(tx: WriteTx, row: Row[Any], person_id: uuid.UUID) -> str:
-    """Make a link for somebody to an approval as it stands; return its token, which is kept nowhere."""
-    secret = urlsafe_b64encode(random_bytes(SECRET_BYTES)).rstrip(b"=").decode()
-    token = f"{encode(_TOKEN_PREFIX, tx.workspace_id)}_{secret}"
-    digest = bytes.fromhex((await statement_of(tx, row)).digest)
-    until = min(tx.now + LONGEST_DAYS * _DAY_NS, row.expires_at or 2**63 - 1)
-    link = Link(new_uuid(), row.id, person_id, row.payload_revision, digest, until, None)
-    await queries.insert_link(tx, link, _digest(token))
-    return token
 
 
 async def opened(
@@ -66,11 +43,11 @@ async def opened(
     """
     guesser = [client(address)]
     await guessing.take(db, instance_keys, guesser)
-    known, workspace_id = decode(PREFIX, approval_id), _workspace_of(token)
+    known, workspace_id = decode(PREFIX, approval_id), workspace_of(token)
     if known is None or workspace_id is None:
         raise LinkNotFound
     async with db.housekeeping(workspace_id) as tx:
-        link = await queries.by_digest(tx, known, _digest(token))
+        link = await queries.by_digest(tx, known, digest_of(token))
         if link is None:
             raise LinkNotFound
         await guessing.was_right(tx, instance_keys, guesser)
@@ -128,21 +105,3 @@ async def decide(
     if not await queries.use(tx, link):
         raise LinkUsed
     return done
-
-
-async def end_of(tx: WriteTx, user_id: str) -> None:
-    """End the links of a ``user_…`` who is no member any more."""
-    person_id = decode("user", user_id)
-    if person_id is not None:
-        await queries.end_of(tx, person_id)
-
-
-def _workspace_of(token: str) -> uuid.UUID | None:
-    if len(token) > LONGEST_TOKEN:
-        return None
-    prefix, _, rest = token.partition("_")
-    return decode(_TOKEN_PREFIX, f"{prefix}_{rest.partition('_')[0]}")
-
-
-def _digest(token: str) -> bytes:
-    return sha256(token.encode()).digest()
