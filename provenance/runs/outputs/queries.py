@@ -72,7 +72,7 @@ async def doubt(tx: WriteTx, blob: str, after: int) -> None:
 async def doubt_all(tx: WriteTx, run_ids: Sequence[uuid.UUID], after: int) -> None:
     """Note the blobs of runs that are about to be removed; another run may point at the same ones."""
     mine = (run_steps.c.workspace_id == tx.workspace_id, run_steps.c.run_id.in_(run_ids))
-    source = select(literal(tx.workspace_id), run_steps.c.output_ref, literal(after, BigInteger)).distinct()
+    source = select(run_steps.c.workspace_id, run_steps.c.output_ref, literal(after, BigInteger)).distinct()
     found = source.where(*mine, run_steps.c.output_ref.is_not(None))
     noted = insert(run_output_garbage).from_select(["workspace_id", "blob", "after"], found)
     await tx.execute(noted.on_conflict_do_nothing())
