@@ -6,7 +6,7 @@ something else, or is enabled, begins anew with the rows that come from then on.
 
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provenance.alerts import queries, telling
 from provenance.alerts.errors import AlertGroupNotFound, AlertNameTaken, AlertNotFound, NotFiring, TooManyAlerts
@@ -35,7 +35,9 @@ from provenance.core.clock import iso_millis, nanos
 from provenance.core.db import ReadTx, WriteTx
 from provenance.core.errors import Invalid
 from provenance.core.ids import decode, encode, new_uuid
-from provenance.core.pagination import Page, PageAsked, paged
+
+if TYPE_CHECKING:  # the worker imports this, and carries no web framework
+    from provenance.core.pagination import Page, PageAsked
 
 MOST = 100
 """Alerts of one workspace."""
@@ -67,8 +69,10 @@ async def create(tx: WriteTx, asked: AlertCreate) -> Alert:
     return await _shown(tx, stored)
 
 
-async def page(tx: ReadTx, asked: PageAsked) -> Page:
+async def page(tx: ReadTx, asked: "PageAsked") -> "Page":
     """Return one page of alerts, newest first."""
+    from provenance.core.pagination import paged
+
     found, total = await queries.page(tx, asked.limit, asked.offset)
     standings = await kept.standings(tx, [each.id for each in found])
     items = [shown(each, standings.get(each.id), now=tx.now) for each in found]
