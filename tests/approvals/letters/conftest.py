@@ -65,6 +65,9 @@ class Mailbox:
         """Wait for so many letters, send everything that is due, and return what went out."""
         await self.waiting(count)
         before = len(self.post.mails)
+        async with self.app.ledger.db.housekeeping() as tx:  # the feed brings what other tests left, in its own time
+            mine = (ids.decode("ws", self.workspace.id),)
+            await tx.driver_sql("DELETE FROM approval_letters WHERE workspace_id <> $1", mine)
         while await self.postman.deliver():
             pass
         return self.post.mails[before:]
