@@ -26,7 +26,7 @@ from provenance.connections.notifying import ConnectionsWay
 from provenance.connections.running import Connections
 from provenance.core.door import App, Authenticate, Door, ExpressHandler, HotHandler
 from provenance.core.egress import Egress
-from provenance.core.keyring import Keyring, load_master_key
+from provenance.core.keyring import Keyring, load_masters
 from provenance.core.limits import Limiter
 from provenance.core.memory import settle_memory
 from provenance.core.objects import Objects
@@ -96,7 +96,7 @@ def create_app(settings: Settings) -> Door:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         started = time.monotonic()
-        keyring = Keyring(await load_master_key(settings.data_dir, ledger.db), ledger.db)
+        keyring = Keyring(await load_masters(settings, ledger.db), ledger.db)
         ledger.use(keyring)
         app.state.first = await first_start(settings, ledger)
         await reapply(ledger.db, settings.data_dir)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from provenance.core.db import Database
 from provenance.core.ids import decode
-from provenance.core.keyring import Keyring, load_master_key
+from provenance.core.keyring import Keyring, load_masters
 from provenance.core.settings import Settings
 from provenance.features import load_tasks
 from provenance.ledger.erasure.reapplying import reapply
@@ -53,7 +53,7 @@ async def _reopen_logs(settings: Settings, reason: str, workspace: str | None) -
     assert settings.database_url is not None, "the command line resolves the database before"
     ledger = Ledger(settings, settings.database_url)
     try:
-        ledger.use(Keyring(await load_master_key(settings.data_dir, ledger.db), ledger.db))
+        ledger.use(Keyring(await load_masters(settings, ledger.db), ledger.db))
         heads = Heads(settings.data_dir)
         heads.load()
         wanted = await _wanted(ledger, heads, workspace)

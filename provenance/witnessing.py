@@ -13,7 +13,7 @@ from provenance.core.db import WriteTx
 from provenance.core.egress import target
 from provenance.core.errors import Problem
 from provenance.core.ids import decode
-from provenance.core.keyring import Keyring, load_master_key
+from provenance.core.keyring import Keyring, load_masters
 from provenance.core.settings import Settings
 from provenance.ledger.log import queries as log_queries
 from provenance.ledger.service import Ledger
@@ -84,7 +84,7 @@ async def _within(settings: Settings, workspace: str | None, act: Callable[[Ledg
     assert settings.database_url is not None, "the command line resolves the database before"
     ledger = Ledger(settings, settings.database_url)
     try:
-        ledger.use(Keyring(await load_master_key(settings.data_dir, ledger.db), ledger.db))
+        ledger.use(Keyring(await load_masters(settings, ledger.db), ledger.db))
         async with ledger.db.housekeeping() as tx:
             return await act(ledger, tx.inside(await _place(tx, workspace)))
     except Problem as problem:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from provenance.core.clock import until
 from provenance.core.errors import Unavailable
-from provenance.core.keyring import MASTER_KEY_FILE, Keyring, KeyringError, load_master_key
+from provenance.core.keyring import MASTER_KEY_FILE, Keyring, KeyringError, load_masters
 from provenance.core.memory import settle_memory
 from provenance.core.settings import Settings
 from provenance.features import load_tasks, loops
@@ -76,7 +76,7 @@ async def _keyring(settings: Settings, ledger: Ledger, stop: asyncio.Event) -> K
     """Open the keyring, waiting for the database; None when the worker is told to stop first."""
     while not stop.is_set():
         try:
-            return Keyring(await load_master_key(settings.data_dir, ledger.db), ledger.db)
+            return Keyring(await load_masters(settings, ledger.db), ledger.db)
         except Unavailable:
             log.warning("database_away", retry_seconds=AWAY_SECONDS)
         except DBAPIError as error:
@@ -87,6 +87,6 @@ async def _keyring(settings: Settings, ledger: Ledger, stop: asyncio.Event) -> K
             # A server on its first start makes the key and uses it; it may have between our two looks.
             if not (settings.data_dir / MASTER_KEY_FILE).exists():
                 raise
-            return Keyring(await load_master_key(settings.data_dir, ledger.db), ledger.db)
+            return Keyring(await load_masters(settings, ledger.db), ledger.db)
         await until(stop, AWAY_SECONDS)
     return None

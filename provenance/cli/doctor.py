@@ -123,10 +123,21 @@ def _port(subject: Subject) -> Iterator[Finding]:
 
 
 def _master_key(subject: Subject) -> Iterator[Finding]:
-    from provenance.core.keyring import MASTER_KEY_FILE, MasterKey
+    import asyncio
 
-    path = subject.data_dir / MASTER_KEY_FILE
-    if path.exists():
+    from provenance.core.keyring import MASTER_KEY_FILE, MasterKey
+    from provenance.core.settings import Settings
+    from provenance.core.vault import vault_of
+
+    settings, path = Settings(data_dir=subject.data_dir), subject.data_dir / MASTER_KEY_FILE
+    vault = vault_of(settings)
+    if vault is not None:
+        asyncio.run(vault.check())
+        yield Finding("master key", "ok", f"{settings.vault_url} wraps and opens with {vault.id}")
+    if settings.master_key == "vault":
+        if vault is None:
+            yield Finding("master key", "failed", "PROVENANCE_VAULT_URL has to say where Vault is")
+    elif path.exists():
         MasterKey.load(path)
         yield Finding("master key", "ok", f"{path}; keep a copy outside this machine")
     elif subject.has_cluster:

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from provenance.postgres import RootMode
 
 
+class Act(StrEnum):
+    """What is done with the master key."""
+
+    status = "status"
+    rotate = "rotate"
+    rewrap = "rewrap"
+
+
 class Root(StrEnum):
     """How PostgreSQL is run for root."""
 
@@ -58,6 +66,7 @@ def register(app: typer.Typer) -> None:
     """Add the server's commands to the command line."""
     for command in (up, serve, worker, migrate, doctor, backup, restore):
         app.command()(command)
+    app.command("master-key")(master_key)
 
 
 def up(
@@ -114,6 +123,25 @@ def doctor(
         failed = failed or finding.result == "failed"
     if failed:
         raise typer.Exit(1)
+
+
+def master_key(
+    act: Annotated[Act, typer.Argument(help="What to do.")] = Act.status,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    root_mode: RootOption = Root.auto,
+) -> None:
+    """Show which master keys wrap the data keys, put a new key file in place, or wrap all data keys anew.
+
+    Everything keeps running meanwhile. A key that Vault holds is rotated there; `rewrap` follows.
+    """
+    from provenance.cli.master_key import rewrapped, rotated, standing
+
+    folder = folder_of(data)
+    with database(data, database_url, root_mode) as url:
+        done = {Act.status: standing, Act.rotate: rotated, Act.rewrap: rewrapped}[act](folder, url)
+    for line in done:
+        typer.echo(line)
 
 
 def backup(

@@ -55,6 +55,24 @@ async def page(
     return [Row._make(row) for row in await tx.execute(query.order_by(connections.c.id.desc()).limit(limit))]
 
 
+async def every(tx: ReadTx) -> list[Row]:
+    """Return the connections that hold a credential or tokens."""
+    held = or_(connections.c.credential_sealed.is_not(None), connections.c.tokens_sealed.is_not(None))
+    query = select(*_ROW).where(connections.c.workspace_id == tx.workspace_id, held)
+    return [Row._make(row) for row in await tx.execute(query)]
+
+
+async def stamp_of_credentials(tx: ReadTx) -> tuple[int, int, int]:
+    """Return how many connections there are, when the last was changed, and how often tokens were given out."""
+    query = select(
+        func.count(),
+        func.coalesce(func.max(connections.c.updated_at), 0),
+        func.coalesce(func.sum(connections.c.tokens_revision), 0),
+    ).where(connections.c.workspace_id == tx.workspace_id)
+    found: Any = (await tx.execute(query)).one()
+    return found[0], found[1], int(found[2])
+
+
 async def change(tx: WriteTx, connection_id: uuid.UUID, values: Mapping[str, Any]) -> None:
     """Change a connection."""
     mine = (connections.c.workspace_id == tx.workspace_id, connections.c.id == connection_id)

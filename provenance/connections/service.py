@@ -284,6 +284,21 @@ async def refer(tx: WriteTx, connection_ids: Iterable[str], purpose: Purpose) ->
     await queries.refer(tx, [row.id for row in rows], purpose.kind, purpose.id)
 
 
+async def known_values(tx: ReadTx, keys: WorkspaceKeys) -> list[Any]:
+    """Return the credentials and tokens of the workspace's connections, to know them by where they must not be."""
+    found: list[Any] = []
+    for row in await queries.every(tx):
+        found += _secret_of(credential_of(keys, tx.workspace_id, row))
+        tokens = tokens_of(keys, tx.workspace_id, row)
+        found += [] if tokens is None else [tokens.access_token, tokens.refresh_token]
+    return found
+
+
+async def known_stamp(tx: ReadTx) -> tuple[int, int, int]:
+    """Return what changes whenever a connection gets another credential or token."""
+    return await queries.stamp_of_credentials(tx)
+
+
 def wanted_scopes(integration: str, config: Mapping[str, Any]) -> list[str]:
     """Return the scopes that an authorisation asks for, unless it names others."""
     server = INTEGRATIONS[integration].oauth

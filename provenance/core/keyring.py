@@ -7,7 +7,6 @@ generation asked for, because what they made must stay checkable.
 """
 
 import asyncio
-import base64
 import hmac
 import os
 import time
@@ -16,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import structlog
@@ -30,8 +29,22 @@ from sqlalchemy.dialects.postgresql import insert
 
 from provenance.core.clock import now_ns
 from provenance.core.db import AWAY, SESSION_SETTINGS, Database, WriteTx, asyncpg_dsn, metadata
+from provenance.core.errors import Unavailable
+from provenance.core.master_keys import MASTER_KEY_FILE, KeyFiles, KeyringError, MasterKey, Masters, Wrapped
+from provenance.core.settings import Settings
+from provenance.core.vault import VaultAway, vault_of
 
-MASTER_KEY_FILE = "master.key"
+__all__ = [
+    "MASTER_KEY_FILE",
+    "Keyring",
+    "KeyringError",
+    "MasterKey",
+    "WorkspaceKeys",
+    "data_keys",
+    "load_master_key",
+    "load_masters",
+]
+
 REREAD_SECONDS, REREAD_PAUSE = 2.0, 5.0
 """How long a process waits for data keys it does not know, and for how long it then does not ask again."""
 
@@ -48,67 +61,20 @@ data_keys = Table(
 )
 
 
-class KeyringError(Exception):
-    """A key is missing, unreadable or wrong; the message says which and what to do."""
+_STORED = [data_keys.c[name] for name in ("generation", "master_key_id", "wrapped")]
 
 
-class MasterKey:
-    """The one key outside the database: 32 bytes in a 0600 file of the data folder."""
+class Stored(NamedTuple):
+    """A data key as stored."""
 
-    def __init__(self, secret: bytes) -> None:
-        """Take the 32 secret bytes."""
-        if len(secret) != 32:
-            raise KeyringError("a master key has 32 bytes")
-        self._aead = AESGCM(secret)
-        self.id = hmac.digest(secret, b"provenance master key id", "sha256")[:6].hex()
+    generation: int
+    master_key_id: str
+    wrapped: bytes
 
-    @classmethod
-    def load(cls, path: Path) -> "MasterKey":
-        """Read the key file. Raises KeyringError when it is missing, open to others or damaged."""
-        try:
-            mode = path.stat().st_mode
-            text = path.read_bytes().strip()
-        except FileNotFoundError:
-            raise KeyringError(f"{path} is missing: put the master key of this installation there") from None
-        except OSError as error:
-            raise KeyringError(f"{path} can't be read: {error.strerror}") from None
-        if mode & 0o077:
-            raise KeyringError(f"{path} can be read by others: chmod 600 {path}")
-        try:
-            return cls(base64.b64decode(text, validate=True))
-        except (ValueError, KeyringError):
-            raise KeyringError(f"{path} is no master key: it holds 32 bytes in base64") from None
-
-    @classmethod
-    def create(cls, path: Path) -> "MasterKey":
-        """Make a new key file (0600, synced to disk); an existing one is loaded, never replaced."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.write(descriptor, base64.b64encode(os.urandom(32)) + b"\n")
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        try:
-            os.link(draft, path)  # atomic, and fails when another process was first
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-        return cls.load(path)
-
-    def wrap(self, secret: bytes, context: bytes) -> bytes:
-        """Encrypt a data key, bound to its context."""
-        nonce = os.urandom(12)
-        return nonce + self._aead.encrypt(nonce, secret, context)
-
-    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
-        """Decrypt a data key. Raises KeyringError when this is not the key that wrapped it."""
-        try:
-            return self._aead.decrypt(wrapped[:12], wrapped[12:], context)
-        except InvalidTag:
-            raise KeyringError("the master key is not the one this database was made with") from None
+    @property
+    def key(self) -> Wrapped:
+        """What is wrapped, and by which master key."""
+        return Wrapped(self.master_key_id, self.wrapped)
 
 
 class WorkspaceKeys:
@@ -203,9 +169,9 @@ class WorkspaceKeys:
 class Keyring:
     """The keys of every workspace, unwrapped once and kept in memory."""
 
-    def __init__(self, master: MasterKey, db: Database) -> None:
-        """Take the master key and the database that holds the wrapped data keys."""
-        self._master = master
+    def __init__(self, masters: Masters, db: Database) -> None:
+        """Take the master keys and the database that holds the wrapped data keys."""
+        self._masters = masters
         self._db = db
         self._keys: dict[uuid.UUID, WorkspaceKeys] = {}
         self._stale: set[uuid.UUID] = set()
@@ -216,15 +182,16 @@ class Keyring:
         return None if workspace_id in self._stale else self._keys.get(workspace_id)
 
     async def of(self, workspace_id: uuid.UUID) -> WorkspaceKeys:
-        """Return the workspace's keys; its first data key is made here, once, whoever comes first."""
+        """Return the workspace's keys; its first data key is made here, once, whoever comes first.
+
+        Raises Unavailable while a master key that is held outside can't be asked, for keys not in memory yet.
+        """
         keys = self.cached(workspace_id)
         if keys is None:
             async with self._lock:
                 keys = self.cached(workspace_id)
                 if keys is None:
-                    async with self._db.housekeeping(workspace_id) as tx:
-                        found = await self._load(tx)
-                    keys = self._take(workspace_id, found)
+                    keys = self._take(workspace_id, await self._found_or_made(workspace_id))
         return keys
 
     async def rotate(self, workspace_id: uuid.UUID) -> int:
@@ -236,9 +203,11 @@ class Keyring:
             async with self._db.housekeeping(workspace_id) as tx:
                 latest = select(func.max(data_keys.c.generation)).where(data_keys.c.workspace_id == tx.workspace_id)
                 generation = int((await tx.execute(latest)).scalar_one() or 0) + 1
-                await tx.execute(insert(data_keys).values(self._fresh(workspace_id, generation)))
-                found = await self._load(tx)
-            self._take(workspace_id, found)
+            fresh = await self._fresh(workspace_id, generation)
+            async with self._db.housekeeping(workspace_id) as tx:
+                await tx.execute(insert(data_keys).values(fresh))
+                rows = await _rows(tx)
+            self._take(workspace_id, await self._opened(workspace_id, rows))
         return generation
 
     def forget(self, workspace_id: uuid.UUID) -> None:
@@ -250,7 +219,10 @@ class Keyring:
         keys = self.cached(tx.workspace_id)
         if keys is not None:
             return keys
-        found = await self._load(tx)
+        rows = await _rows(tx)
+        if not rows:
+            rows = await _first(tx, await self._fresh(tx.workspace_id, 1))
+        found = await self._opened(tx.workspace_id, rows)
         if tx.workspace_id in self._keys:
             return self._take(tx.workspace_id, found)
 
@@ -273,14 +245,15 @@ class Keyring:
     def _made(self, workspace_id: uuid.UUID, found: dict[int, bytes]) -> WorkspaceKeys:
         return WorkspaceKeys(dict(found), lambda: self._reread(workspace_id))
 
-    async def _load(self, tx: WriteTx) -> dict[int, bytes]:
-        wrapped = select(data_keys.c.generation, data_keys.c.wrapped).where(data_keys.c.workspace_id == tx.workspace_id)
-        rows = (await tx.execute(wrapped)).all()
+    async def _found_or_made(self, workspace_id: uuid.UUID) -> dict[int, bytes]:
+        """Return the data keys; whoever holds the master key is asked outside of any transaction."""
+        async with self._db.housekeeping(workspace_id) as tx:
+            rows = await _rows(tx)
         if not rows:
-            first = insert(data_keys).values(self._fresh(tx.workspace_id, 1)).on_conflict_do_nothing()
-            await tx.execute(first)
-            rows = (await tx.execute(wrapped)).all()
-        return {row.generation: self._unwrapped(tx.workspace_id, row.generation, row.wrapped) for row in rows}
+            fresh = await self._fresh(workspace_id, 1)
+            async with self._db.housekeeping(workspace_id) as tx:
+                rows = await _first(tx, fresh)
+        return await self._opened(workspace_id, rows)
 
     def _reread(self, workspace_id: uuid.UUID) -> dict[int, bytes]:
         """Read the data keys while the caller waits, in a thread with a connection of its own.
@@ -292,7 +265,7 @@ class Keyring:
         with ThreadPoolExecutor(1) as thread:
             try:
                 return thread.submit(asyncio.run, reading).result()
-            except AWAY as error:
+            except (*AWAY, Unavailable) as error:
                 log.warning("data_keys_not_read", error=type(error).__name__)
                 return {}
 
@@ -301,45 +274,87 @@ class Keyring:
             connection = await asyncpg.connect(asyncpg_dsn(self._db.url), server_settings=SESSION_SETTINGS)
             try:
                 rows = await connection.fetch(
-                    "SELECT generation, wrapped FROM data_keys WHERE workspace_id = $1", workspace_id
+                    "SELECT generation, master_key_id, wrapped FROM data_keys WHERE workspace_id = $1", workspace_id
                 )
             finally:
                 await connection.close()
-        return {row["generation"]: self._unwrapped(workspace_id, row["generation"], row["wrapped"]) for row in rows}
+            return await self._opened(workspace_id, [Stored(**dict(row)) for row in rows])
 
-    def _unwrapped(self, workspace_id: uuid.UUID, generation: int, wrapped: bytes) -> bytes:
-        return self._master.unwrap(wrapped, workspace_id.bytes + generation.to_bytes(4, "big"))
+    async def _opened(self, workspace_id: uuid.UUID, rows: list[Stored]) -> dict[int, bytes]:
+        try:
+            return {
+                row.generation: await self._masters.unwrap(row.key, context_of(workspace_id, row.generation))
+                for row in rows
+            }
+        except VaultAway as error:
+            raise _unavailable(error) from None
 
-    def _fresh(self, workspace_id: uuid.UUID, generation: int) -> dict[str, object]:
-        context = workspace_id.bytes + generation.to_bytes(4, "big")
-        return {
-            "workspace_id": workspace_id,
-            "generation": generation,
-            "master_key_id": self._master.id,
-            "wrapped": self._master.wrap(os.urandom(32), context),
-            "created_at": now_ns(),
-        }
+    async def _fresh(self, workspace_id: uuid.UUID, generation: int) -> dict[str, object]:
+        try:
+            made = await self._masters.wrap(os.urandom(32), context_of(workspace_id, generation))
+        except VaultAway as error:
+            raise _unavailable(error) from None
+        return {"workspace_id": workspace_id, "generation": generation, **made._asdict(), "created_at": now_ns()}
 
 
-async def load_master_key(data_dir: Path, db: Database) -> MasterKey:
-    """Load the master key, or make it when this database has never had one.
+def context_of(workspace_id: uuid.UUID, generation: int) -> bytes:
+    """Return what a data key is bound to: moved to another row it can't be opened."""
+    return workspace_id.bytes + generation.to_bytes(4, "big")
 
-    Raises KeyringError when the file is missing, or is another one, though the database holds keys wrapped by it.
+
+def _unavailable(error: VaultAway) -> Unavailable:
+    log.warning("master_key_away", error=str(error))
+    return Unavailable("The master key can't be asked right now. Try again later.", code="master_key_away")
+
+
+async def _rows(tx: WriteTx) -> list[Stored]:
+    query = select(*_STORED).where(data_keys.c.workspace_id == tx.workspace_id)
+    return [Stored._make(row) for row in await tx.execute(query)]
+
+
+async def _first(tx: WriteTx, fresh: dict[str, object]) -> list[Stored]:
+    """Put a workspace's first data key in its place, unless another was quicker, and return what is there."""
+    await tx.execute(insert(data_keys).values(fresh).on_conflict_do_nothing())
+    return await _rows(tx)
+
+
+async def load_masters(settings: Settings, db: Database) -> Masters:
+    """Load the master keys that the settings name; make the file when this database has never had one.
+
+    Raises KeyringError when one is missing, is another one, or is held by somebody who does not answer, though the
+    database holds keys wrapped by it.
     """
-    path = data_dir / MASTER_KEY_FILE
+    outside = vault_of(settings)
+    masters = Masters(KeyFiles(settings.data_dir), outside=outside, by_outside=settings.master_key == "vault")
+    if settings.master_key == "vault":
+        if outside is None:
+            raise KeyringError("PROVENANCE_MASTER_KEY is vault, so PROVENANCE_VAULT_URL has to say where it is")
+        await outside.check()
+    await _ensure_complete(masters, db)
+    return masters
+
+
+async def load_master_key(data_dir: Path, db: Database) -> Masters:
+    """Load the master key file, or make it when this database has never had one. Raises KeyringError."""
+    masters = Masters(KeyFiles(data_dir))
+    await _ensure_complete(masters, db)
+    return masters
+
+
+async def _ensure_complete(masters: Masters, db: Database) -> None:
     async with db.housekeeping() as tx:
         used = set((await tx.execute(select(data_keys.c.master_key_id).distinct())).scalars())
-    if not path.exists() and not used:
-        return MasterKey.create(path)
-    if not path.exists():
+    path = masters.files.path
+    missing = used - masters.known()
+    if masters.by_file and not path.exists():
+        if used and missing:
+            raise KeyringError(
+                f"{path} is missing, and this database holds keys that only it can open. "
+                "Put the installation's master key there; a new one would make the sealed values unreadable."
+            )
+        MasterKey.create(path)
+    elif missing:
         raise KeyringError(
-            f"{path} is missing, and this database holds keys that only it can open. "
-            "Put the installation's master key there; a new one would make the sealed values unreadable."
+            f"{path} is not the master key that this database was made with: it needs {', '.join(sorted(missing))}. "
+            "Put the right one there, or connect to the database that belongs to this key."
         )
-    master = MasterKey.load(path)
-    if used - {master.id}:
-        raise KeyringError(
-            f"{path} is not the master key that this database was made with. Put the right one there, "
-            "or connect to the database that belongs to this key."
-        )
-    return master

@@ -114,6 +114,23 @@ class Settings(BaseSettings):
     self_audit_pause_minutes: int = Field(
         default=60, ge=0, description="Pause between two rounds of the self-audit over all ledgers."
     )
+    master_key: Literal["file", "vault"] = Field(
+        default="file",
+        description="Where the key is that wraps all others: in the file master.key of the data folder, or with Vault. "
+        "After a change run `provenance master-key rewrap`.",
+    )
+    vault_url: str | None = Field(
+        default=None, description="Address of HashiCorp Vault or OpenBao, such as https://vault.example.com:8200."
+    )
+    vault_mount: str = Field(default="transit", description="Where Vault's transit engine is mounted.")
+    vault_key: str = Field(default="provenance", description="Name of the key in the transit engine.")
+    vault_namespace: str | None = Field(default=None, description="Namespace of Vault. Unset: the root's.")
+    vault_token: SecretStr | None = Field(
+        default=None, description="Token for Vault: it needs update on encrypt/, decrypt/ and rewrap/ of the key."
+    )
+    vault_token_file: Path | None = Field(
+        default=None, description="File with the token for Vault, read at each call: an agent may renew it."
+    )
     egress_allow: list[str] = Field(
         default_factory=list,
         description="Networks, addresses and host names that calls leaving the platform may reach though they are "

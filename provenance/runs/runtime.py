@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from provenance.connections.known import Known
 from provenance.connections.running import Connections
 from provenance.core.egress import Egress
 from provenance.core.objects import Objects
@@ -94,7 +95,8 @@ class Working:
         """
         self.engine = Engine(ledger)
         self.outputs = Outputs(ledger.db, objects)
-        http, library = Http(Credentials(ledger, egress, Connections(ledger, egress))), Library(shelf)
+        credentials = Credentials(ledger, egress, Connections(ledger, egress), Known(ledger))
+        http, library = Http(credentials), Library(shelf)
         child = Child(Entrance(self.engine, library).begin)
         doers = Doers({"data": http, "action": http, "workflow": child, **(further or {})})
         self.carrier = Carrier(

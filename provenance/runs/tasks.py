@@ -2,6 +2,7 @@
 
 import asyncio
 
+from provenance.connections.known import Known
 from provenance.connections.running import Connections
 from provenance.core.egress import Egress
 from provenance.core.objects import Objects
@@ -10,8 +11,10 @@ from provenance.expressions import Evaluator
 from provenance.ledger.service import Ledger
 from provenance.notifications.mailing import Courier
 from provenance.runs.asking import People
+from provenance.runs.doers.contract import Outside
 from provenance.runs.doers.credentials import Credentials
 from provenance.runs.doers.http import Http
+from provenance.runs.doers.known import Masked
 from provenance.runs.doers.notify import Notify
 from provenance.runs.doers.skill import Skill
 from provenance.runs.doers.storage import Data, Storage
@@ -31,9 +34,17 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     storage = Storage(Datastores.of(ledger, objects))
     connections = Connections(ledger, egress)
     skills, telling = Skills(ledger, objects, egress, connections), Telling(ledger)
-    credentials = Credentials(ledger, egress, connections)
+    known = Known(ledger)
+    credentials = Credentials(ledger, egress, connections, known)
     http, courier = Http(credentials), Courier(settings.smtp_url, settings.mail_from)
     address = await telling.start(settings.worker_listen) if settings.worker_listen else None
+    further: dict[str, Outside] = {
+        "skill": Masked(Skill(ledger, skills, telling), known),
+        "storage": Masked(storage, known),
+        "data": Data(http, Masked(storage, known)),
+        "action": http,
+        "notify": Notify(courier, credentials),
+    }
     working = Working(
         ledger,
         WorkflowShelf(ledger),
@@ -43,13 +54,7 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
         lease_seconds=settings.run_lease_seconds,
         evaluate=evaluator.value,
         gate=People(ledger),
-        further={
-            "skill": Skill(ledger, skills, telling),
-            "storage": storage,
-            "data": Data(http, storage),
-            "action": http,
-            "notify": Notify(courier, credentials),
-        },
+        further=further,
         address=address,
     )
     try:

@@ -113,6 +113,15 @@ async def all_sealed(tx: ReadTx) -> list[tuple[uuid.UUID, int, bytes]]:
     return [(row.secret_id, row.version, row.sealed) for row in await tx.execute(query)]
 
 
+async def stamp_of_versions(tx: ReadTx) -> tuple[int, int]:
+    """Return how many versions the workspace ever had, less those of purged secrets, and when the last was made."""
+    query = select(func.count(), func.coalesce(func.max(secret_versions.c.created_at), 0)).where(
+        secret_versions.c.workspace_id == tx.workspace_id
+    )
+    found: Any = (await tx.execute(query)).one()
+    return found[0], found[1]
+
+
 async def change(tx: WriteTx, secret_id: uuid.UUID, values: Mapping[str, Any]) -> None:
     """Change a secret; who and when is set here."""
     mine = update(secrets).where(secrets.c.workspace_id == tx.workspace_id, secrets.c.id == secret_id)

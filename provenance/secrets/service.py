@@ -238,10 +238,15 @@ async def unknown(tx: ReadTx, names: Iterable[str]) -> set[str]:
     return {name for name, known in named.items() if (name if known is None else known) not in there}
 
 
-async def mask_of(tx: ReadTx, keys: WorkspaceKeys) -> Mask:
-    """Return what takes every value of the workspace out of texts. It is as secret as they are: keep it in memory."""
+async def known_values(tx: ReadTx, keys: WorkspaceKeys) -> list[Plain]:
+    """Return every value of the workspace that is not destroyed, to know it by where it must not be."""
     found = await queries.all_sealed(tx)
-    return Mask([unseal(keys, (tx.workspace_id, each, version), sealed) for each, version, sealed in found])
+    return [unseal(keys, (tx.workspace_id, each, version), sealed) for each, version, sealed in found]
+
+
+async def known_stamp(tx: ReadTx) -> tuple[int, int]:
+    """Return what changes whenever there is a further value."""
+    return await queries.stamp_of_versions(tx)
 
 
 async def _found(tx: ReadTx, secret_id: str, *, lock: bool = False) -> Row:

@@ -77,6 +77,7 @@ OF_ITS_OWN = {
     "notifications/digest": {"composing", "schedule", "sending"},
     "connections": {
         "authorizing", "credentials", "dependencies", "integrations", "notifying", "oauth", "pages", "refreshing",
+        "authorizing", "credentials", "dependencies", "integrations", "known", "oauth", "pages", "refreshing",
         "running", "sealing", "targets", "uses",
     },
     "datastores": {"dependencies", "finding", "keys", "running", "signing", "storing"},

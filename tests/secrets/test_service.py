@@ -13,6 +13,7 @@ from provenance.core.db import WriteTx
 from provenance.core.keyring import KeyringError, WorkspaceKeys
 from provenance.secrets import service, tasks
 from provenance.secrets.errors import BadReference, SecretInUse, SecretNotFound
+from provenance.secrets.masking import Mask
 from provenance.secrets.schemas import Purpose
 from tests.conftest import Running, Tenant
 from tests.secrets.canaries import canary, events, tables_with
@@ -187,7 +188,7 @@ class TestMaskOfAWorkspace:
         await client.post(f"/secrets/{found['secretId']}/rotate", json={"value": new})
         await made(client, name="j", type="json", value={"a": [deep]})
         async with room.app.ledger.db.housekeeping(room.id) as tx:
-            mask = await service.mask_of(tx, room.keys)
+            mask = Mask(await service.known_values(tx, room.keys))
         assert mask.text(f"{old} {new} {deep}") == "*** *** ***"
 
 

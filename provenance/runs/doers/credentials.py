@@ -5,6 +5,7 @@ Both are put on at the last moment, recorded as used, and taken out of whatever 
 
 from typing import NamedTuple
 
+from provenance.connections.known import Known
 from provenance.connections.running import Connections, Request
 from provenance.core.actor import Actor, Kind
 from provenance.core.egress import Egress, Reply
@@ -13,6 +14,9 @@ from provenance.runs.doers.contract import Call
 from provenance.runs.events import SYSTEM, workflow_wire_id
 from provenance.secrets import service as secrets
 from provenance.secrets.schemas import Purpose
+
+_CARRYING = frozenset({"connectionId", "secretId"})
+"""Members by which a step sends what may have been kept only a moment ago."""
 
 
 class Sent(NamedTuple):
@@ -27,18 +31,25 @@ class Sent(NamedTuple):
 class Credentials:
     """The way out for steps, with what they are allowed to carry."""
 
-    def __init__(self, ledger: Ledger, egress: Egress, connections: Connections) -> None:
-        """Take the running ledger for secrets, the way out, and the connections of this process."""
+    def __init__(self, ledger: Ledger, egress: Egress, connections: Connections, known: Known) -> None:
+        """Take the running ledger for secrets, the way out, the connections, and what is known as secret."""
         self._ledger = ledger
         self._egress = egress
         self._connections = connections
+        self._known = known
 
     async def send(self, call: Call, sent: Sent) -> Reply:
-        """Send a step's request with what its configuration names.
+        """Send a step's request with what its configuration names; no secret of the workspace is in the answer.
 
         Raises EgressError when no whole answer came, and the problems of connections and secrets before anything is
         sent.
         """
+        mask = await self._known.mask(call.workspace_id, now=not call.config.keys().isdisjoint(_CARRYING))
+        reply = await self._carried(call, sent)
+        headers = {name: mask.text(value) for name, value in reply.headers.items()}
+        return Reply(reply.status, headers, await mask.raw_aside(reply.body))
+
+    async def _carried(self, call: Call, sent: Sent) -> Reply:
         if "connectionId" in call.config:
             request = Request(*sent)
             name, purpose = str(call.config["connectionId"]), purpose_of(call)
