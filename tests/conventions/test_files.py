@@ -168,7 +168,7 @@ OF_ITS_OWN = {
         "triggering",
     },
     "runs/drive": {"checkpoints", "drive", "memory", "outcomes", "starts", "takeover", "waits", "work"},
-    "runs/doers": {"child", "contract", "credentials", "http", "inline", "notify", "skill", "storage"},
+    "runs/doers": {"child", "contract", "credentials", "http", "inline", "known", "notify", "skill", "storage"},
     "runs/interpreting": {"course", "results", "scope"},
     "runs/event_triggers": {"hearing", "listening", "patterns"},
     "runs/schedules": {"slots"},

@@ -40,11 +40,7 @@ WIDE = {
     "bus/inbound/queries.py:find_inbound": "who posts to an address names no workspace; the signature decides",
     "bus/inbound/queries.py:forget_old": "upkeep throws away what is over its time, of all workspaces",
     "bus/bridges/queries.py:forget_dead_letters": "upkeep throws away what is over its time, of all workspaces",
-    "core/keyring.py:load_master_key": "asks which master keys wrapped anything, of the whole installation",
     "core/keyring.py:_ensure_complete": "asks which master keys wrapped anything, of the whole installation",
-    "core/rewrapping.py:count_by_master": "counts the data keys of the whole installation",
-    "core/rewrapping.py:_round": "wraps the data keys of the whole installation anew",
-    "core/rewrapping.py:_others": "looks for data keys of the whole installation",
 }
 """Functions that read over workspaces on purpose, and why."""
 
