@@ -18,7 +18,7 @@ from tests.up.tree import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 ADMIN = "admin@example.com"
-SECONDS = 60
+SECONDS = 90
 
 
 @dataclass

@@ -347,6 +347,7 @@ async def stored(scene: Scene) -> None:
     scene.said["mails"] = "\n".join(str(mail) + str(mail.get_content()) for mail in scene.post.mails).encode()
 
 
+@pytest.mark.timeout(240)
 async def test_none_is_anywhere_but_sealed(
     scene: Scene, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -71,6 +71,7 @@ class Load:
         return found
 
 
+@pytest.mark.timeout(240)
 async def test_nothing_is_lost(processes: Fleet) -> None:
     folder, flock = processes.folder / "data", Flock()
     first = await processes.serve()
