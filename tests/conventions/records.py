@@ -223,6 +223,7 @@ REFUSALS: dict[str, Record] = {
     "auth.accept_invite": ("auth.login_failed",),
     "auth.login": ("auth.login_failed",),
     "auth.refresh": ("auth.logout",),
+    "links.decide": ("auth.login_failed",),
     "device.token": ("auth.login_failed",),
     "inbound.take": ("bus.loop_blocked", "webhook.signature_invalid"),
     "messages.publish": ("bus.loop_blocked",),

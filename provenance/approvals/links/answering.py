@@ -14,7 +14,7 @@ from provenance.approvals.errors import SelfApproval
 from provenance.approvals.grants.pages import NO_STORE, wants_page
 from provenance.approvals.links import pages
 from provenance.approvals.links import service as links
-from provenance.approvals.links.errors import BadLinkDecision, NotYourLink
+from provenance.approvals.links.errors import BadLinkDecision, NotSignedIn, NotYourLink
 from provenance.approvals.links.schemas import LinkDecision, Opened
 from provenance.approvals.settling import wire_id
 from provenance.core.actor import Actor
@@ -22,7 +22,10 @@ from provenance.core.db import Database, ReadTx
 from provenance.core.door import Exchange
 from provenance.core.errors import Problem
 from provenance.core.routing import admitted_body, is_json
+from provenance.identity import service as people
 from provenance.identity.running import Identity
+from provenance.identity.sessions import service as sessions
+from provenance.identity.sessions.schemas import Caller
 
 
 async def show(request: Request, approval_id: str, token: str) -> Response:
@@ -38,12 +41,13 @@ async def show(request: Request, approval_id: str, token: str) -> Response:
 
 
 async def decide(request: Request, approval_id: str) -> Response:
-    """Decide as the person of a link."""
+    """Decide as the person of a link, who is signed in or proves now who they are."""
 
     async def page() -> Response:
         exchange: Exchange = request.scope["exchange"]
         asked = _asked(exchange)
         opened = await _opened(request, approval_id, asked.token)
+        await _signed_in(request, opened, asked)
         state = request.app.state
         desk = Desk(await state.ledger.keyring.of(opened.actor.workspace_id), state.engine, state.identity)
         async with state.db.write(opened.actor) as tx:
@@ -80,6 +84,25 @@ async def _opened(request: Request, approval_id: str, token: str) -> Opened:
     return opened
 
 
+async def _signed_in(request: Request, opened: Opened, asked: LinkDecision) -> None:
+    """Let the link's person decide, who is signed in or sends their password with the decision.
+
+    Raises NotSignedIn for neither, BadCredentials, CodeRequired and TooManyGuesses.
+    """
+    identity: Identity = request.app.state.identity
+    if await request.app.state.authenticate(request.scope["exchange"].headers) is not None:
+        return
+    password, otp = asked.password.get_secret_value(), asked.otp.get_secret_value()
+    if not password:
+        raise NotSignedIn
+    async with identity.db.housekeeping() as tx:
+        person = await people.person_by_id(tx, identity.keys, opened.link.person_id)
+    if person is None or person.email is None:
+        raise NotSignedIn
+    caller = Caller.of(request.scope["exchange"], request.app.state.settings.public_url)
+    await sessions.prove(identity, caller, person.email, password, otp or None)
+
+
 async def _page(tx: ReadTx, opened: Opened, token: str) -> Response:
     """Return the form; where the approval is another by now, what differs instead."""
     row = await links.ensure_decides(tx, opened.link)
@@ -106,4 +129,4 @@ def _asked(exchange: Exchange) -> LinkDecision:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         raise BadLinkDecision.at(".".join(map(str, first["loc"])) or "$", first["msg"]) from None
     except ValueError:
-        raise BadLinkDecision("The body is the page's form: token, decision, comment.") from None
+        raise BadLinkDecision("The body is the page's form: token, decision, comment, password, otp.") from None

@@ -1,6 +1,6 @@
 """What can go wrong with links in mails."""
 
-from provenance.core.errors import Conflict, Invalid, NotAllowed, NotFound
+from provenance.core.errors import Conflict, Invalid, NotAllowed, NotAuthenticated, NotFound
 
 
 class LinkNotFound(NotFound):
@@ -39,6 +39,15 @@ class NotYourLink(NotAllowed):
         super().__init__("This link was mailed to somebody else: only that person may decide by it.")
 
 
+class NotSignedIn(NotAuthenticated):
+    """A link opens an approval; deciding by it takes the person's password, or a sign-in."""
+
+    code = "not_signed_in"
+
+    def __init__(self) -> None:
+        super().__init__("Deciding takes your password: the link alone opens the page, and does no more.")
+
+
 class SignInNeeded(NotAllowed):
     """This approval is not decided by a link: its risk is critical, or the policy wants a passkey's signature."""
 
@@ -49,6 +58,6 @@ class SignInNeeded(NotAllowed):
 
 
 class BadLinkDecision(Invalid):
-    """The form is not the one of the page: it takes token, decision and comment."""
+    """The form is not the one of the page: it takes token, decision, comment, password and otp."""
 
     code = "bad_link_decision"

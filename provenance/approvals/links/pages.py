@@ -17,7 +17,8 @@ MOST_VALUE = 500
 _STYLE = (
     "body{font:1rem/1.5 system-ui,sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem}"
     "dt{font-weight:600}dd{margin:0 0 .6rem}pre{overflow:auto;padding:.8rem;border:1px solid #999}"
-    "textarea{width:100%;box-sizing:border-box}button{padding:.6rem 1.2rem;margin-right:.6rem;font:inherit}"
+    "textarea,input{width:100%;box-sizing:border-box}textarea,input,button{font:inherit}"
+    "button{padding:.6rem 1.2rem;margin-right:.6rem}"
     "@media(prefers-color-scheme:dark){body{background:#111;color:#eee}}"
 )
 _STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
@@ -40,10 +41,14 @@ def ask(approval: Approval, token: str, *, only_reject: str | None = None) -> HT
         f'<form method="post" action="decide"><input type="hidden" name="token" value="{escape(token)}">'
         '<p><label for="comment">Comment (needed to reject)</label><br>'
         '<textarea id="comment" name="comment" rows="3" maxlength="4000"></textarea></p>'
+        '<p><label for="password">Your password</label><br><input id="password" name="password" type="password" '
+        'autocomplete="current-password" maxlength="1024" required></p>'
+        '<p><label for="otp">One-time code, if your account asks for one</label><br>'
+        '<input id="otp" name="otp" inputmode="numeric" autocomplete="one-time-code" maxlength="64"></p>'
         f'<p>{approve}<button name="decision" value="reject">Reject</button></p></form>'
     )
     note = f"<p><strong>{_shown(only_reject)}</strong></p>" if only_reject else ""
-    return _page(approval.title, f"{_facts(approval)}{note}{form}<p>This page decides once, and for you alone.</p>")
+    return _page(approval.title, f"{_facts(approval)}{note}{form}<p>The link decides once, and for you alone.</p>")
 
 
 def changed(approval: Approval, changes: Sequence[Change]) -> HTMLResponse:

@@ -3,7 +3,7 @@
 import uuid
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from provenance.approvals.schemas import Given
 from provenance.core.actor import Actor
@@ -14,11 +14,16 @@ LONGEST_TOKEN = 200
 
 
 class LinkDecision(Given):
-    """What the page's form sends; a decision against needs a comment."""
+    """What the page's form sends; a decision against needs a comment.
+
+    Who is not signed in yet sends their password, and a one-time code where the account asks for one.
+    """
 
     token: Annotated[str, Field(max_length=LONGEST_TOKEN)]
     decision: Literal["approve", "reject"]
     comment: Annotated[str, Field(max_length=4_000)] = ""
+    password: Annotated[SecretStr, Field(max_length=1_024)] = SecretStr("")
+    otp: Annotated[SecretStr, Field(max_length=64)] = SecretStr("")
 
 
 class Link(NamedTuple):

@@ -14,7 +14,7 @@ from provenance.approvals.letters.sending import Postman
 from provenance.core import ids
 from provenance.ledger.feed import Feed, registered
 from tests.conftest import Running, Tenant
-from tests.identity.conftest import some_address
+from tests.identity.conftest import Someone, some_address
 from tests.identity.people import As
 from tests.notifications.conftest import Post, post
 
@@ -81,12 +81,12 @@ class Mailbox:
                 await asyncio.sleep(0.02)
         return [(each["eventType"], each["readAt"] is not None) for each in reversed(found["items"])]
 
-    def to(self, person: As) -> EmailMessage:
+    def to(self, person: As | Someone) -> EmailMessage:
         """Return the newest mail to somebody."""
         found = [mail for mail, to in zip(self.post.mails, self.post.envelopes, strict=True) if to == [person.email]]
         return found[-1]
 
-    def link(self, person: As) -> str:
+    def link(self, person: As | Someone) -> str:
         """Return path and query of the link in the newest mail to somebody."""
         [url] = re.findall(r"http\S+/decide\?token=\S+", self.to(person).get_content())
         parts = urlsplit(url)

@@ -10,18 +10,22 @@ from provenance.core.actor import Role
 from tests.approvals.conftest import Workflows, code_of, decide
 from tests.approvals.letters.conftest import Mailbox, scalar
 from tests.conftest import MakeTenant, Running, Tenant
-from tests.identity.conftest import some_address
+from tests.identity.conftest import Someone, make_person_of, some_address
 from tests.identity.people import As, MakeAs, also_in, rows
+from tests.identity.totp.test_routes import enrolled
 
 
 def token_of(link: str) -> str:
     return parse_qs(urlsplit(link).query)["token"][0]
 
 
-async def post_form(web: httpx.AsyncClient, link: str, decision: str = "approve", comment: str = "") -> httpx.Response:
-    """Send the page's form, as a browser does."""
-    form = {"token": token_of(link), "comment": comment, "decision": decision}
-    return await web.post(urlsplit(link).path, data=form)
+async def post_form(
+    web: httpx.AsyncClient, link: str, decision: str = "approve", comment: str = "", by: As | None = None, **more: str
+) -> httpx.Response:
+    """Send the page's form, as a browser does, in which somebody may be signed in."""
+    form = {"token": token_of(link), "comment": comment, "decision": decision, **more}
+    headers = {} if by is None else {"authorization": by.headers["authorization"]}
+    return await web.post(urlsplit(link).path, data=form, headers=headers)
 
 
 @pytest.fixture
@@ -30,7 +34,7 @@ async def reviewer(make_as: MakeAs) -> As:
     return await make_as(Role.VIEWER)
 
 
-async def asked(workflows: Workflows, mailbox: Mailbox, *people: As, **config: Any) -> dict[str, Any]:
+async def asked(workflows: Workflows, mailbox: Mailbox, *people: As | Someone, **config: Any) -> dict[str, Any]:
     """Return an approval that these people were asked for by mail."""
     assignees = [{"kind": "user", "id": each.id} for each in people]
     approval = await workflows.ask(assignees=assignees, **config)
@@ -61,7 +65,7 @@ class TestTheWholeWay:
         assert page.headers["content-security-policy"].startswith("default-src 'none'; style-src 'sha256-")
         assert (page.headers["cache-control"], page.headers["referrer-policy"]) == ("no-store", "no-referrer")
         assert (await reviewer.get(f"/approvals/{approval['approvalId']}")).json()["decisions"] == []
-        done = await post_form(browser, mailbox.link(reviewer), comment="Fine.")
+        done = await post_form(browser, mailbox.link(reviewer), comment="Fine.", by=reviewer)
         assert done.status_code == 200, done.text
         run = await workflows.ended(approval["runId"])
         assert (run["status"], run["output"]["decidedBy"], run["output"]["comment"]) == (
@@ -75,8 +79,8 @@ class TestTheWholeWay:
     ) -> None:
         approval = await asked(workflows, mailbox, reviewer)
         link = mailbox.link(reviewer)
-        assert (await post_form(browser, link, "reject", "  ")).status_code == 400
-        assert (await post_form(browser, link, "reject", "Not this one.")).status_code == 200
+        assert (await post_form(browser, link, "reject", "  ", by=reviewer)).status_code == 400
+        assert (await post_form(browser, link, "reject", "Not this one.", by=reviewer)).status_code == 200
         found = (await reviewer.get(f"/approvals/{approval['approvalId']}")).json()
         assert (found["status"], found["rejectedBy"]) == ("rejected", reviewer.id)
 
@@ -84,6 +88,7 @@ class TestTheWholeWay:
         approval = await asked(workflows, mailbox, reviewer, requiredApprovals=2)
         path = f"/approvals/{approval['approvalId']}/decide"
         async with httpx.AsyncClient(base_url=app.url, headers={"x-forwarded-for": some_address()}) as program:
+            program.headers["authorization"] = reviewer.headers["authorization"]
             body = {"token": token_of(mailbox.link(reviewer)), "decision": "approve"}
             answer = await program.post(path, json=body)
             assert (answer.status_code, answer.json()["status"]) == (200, "pending")
@@ -98,8 +103,8 @@ class TestItDecidesOnce:
     ) -> None:
         await asked(workflows, mailbox, reviewer, requiredApprovals=2)
         link = mailbox.link(reviewer)
-        assert (await post_form(browser, link)).status_code == 200
-        for again in (await post_form(browser, link), await browser.get(link)):
+        assert (await post_form(browser, link, by=reviewer)).status_code == 200
+        for again in (await post_form(browser, link, by=reviewer), await browser.get(link)):
             assert again.status_code == 409
             assert "used already" in again.text
 
@@ -112,15 +117,15 @@ class TestItDecidesOnce:
         await mailbox.collect()
         second = mailbox.link(reviewer)
         assert mailbox.to(reviewer)["Subject"].startswith("[Provenance] Approval overdue (medium)")
-        assert (await post_form(browser, second)).status_code == 200
-        assert (await post_form(browser, first)).status_code == 409
+        assert (await post_form(browser, second, by=reviewer)).status_code == 200
+        assert (await post_form(browser, first, by=reviewer)).status_code == 409
 
     async def test_what_somebody_else_decided_is_decided(
         self, workflows: Workflows, mailbox: Mailbox, reviewer: As, admin: As, browser: httpx.AsyncClient
     ) -> None:
         approval = await asked(workflows, mailbox, reviewer)
         await decide(admin, approval["approvalId"])
-        answer = await post_form(browser, mailbox.link(reviewer))
+        answer = await post_form(browser, mailbox.link(reviewer), by=reviewer)
         assert (answer.status_code, "approved already" in answer.text) == (409, True)
 
 
@@ -147,11 +152,11 @@ class TestTheSameChecksAsTheApi:
         assert page.status_code == 409
         assert "5 → &lt;i&gt;9" in page.text
         assert "<form" not in page.text
-        answer = await post_form(browser, old)
+        answer = await post_form(browser, old, by=reviewer)
         assert (answer.status_code, "amount" in answer.text) == (409, True)
         await mailbox.collect()
         assert mailbox.to(reviewer)["Subject"].startswith("[Provenance] Approval changed (medium)")
-        assert (await post_form(browser, mailbox.link(reviewer))).status_code == 200
+        assert (await post_form(browser, mailbox.link(reviewer), by=reviewer)).status_code == 200
 
     async def test_who_started_the_run_may_only_reject_high_risk(
         self, workflows: Workflows, mailbox: Mailbox, browser: httpx.AsyncClient, make_as: MakeAs
@@ -162,8 +167,8 @@ class TestTheSameChecksAsTheApi:
         await mailbox.collect()
         page = await browser.get(mailbox.link(starter))
         assert (page.status_code, 'value="approve"' in page.text, 'value="reject"' in page.text) == (200, False, True)
-        assert (await post_form(browser, mailbox.link(starter))).status_code == 403
-        assert (await post_form(browser, mailbox.link(starter), "reject", "Mine.")).status_code == 200
+        assert (await post_form(browser, mailbox.link(starter), by=starter)).status_code == 403
+        assert (await post_form(browser, mailbox.link(starter), "reject", "Mine.", by=starter)).status_code == 200
 
     async def test_who_is_asked_no_more_decides_nothing(
         self, workflows: Workflows, mailbox: Mailbox, reviewer: As, admin: As, browser: httpx.AsyncClient
@@ -171,9 +176,9 @@ class TestTheSameChecksAsTheApi:
         approval = await asked(workflows, mailbox, reviewer)
         body = {"assignees": [{"kind": "user", "id": admin.id}]}
         assert (await admin.patch(f"/approvals/{approval['approvalId']}", json=body)).status_code == 200
-        assert (await post_form(browser, mailbox.link(reviewer))).status_code == 403
+        assert (await post_form(browser, mailbox.link(reviewer), by=reviewer)).status_code == 403
         await admin.delete(f"/workspace/members/{reviewer.id}")
-        assert (await post_form(browser, mailbox.link(reviewer))).status_code == 404
+        assert (await post_form(browser, mailbox.link(reviewer), by=reviewer)).status_code == 404
 
     async def test_critical_risk_and_passkeys_ask_to_sign_in(
         self, workflows: Workflows, mailbox: Mailbox, reviewer: As, make_as: MakeAs
@@ -193,7 +198,8 @@ class TestTheSameChecksAsTheApi:
         approval = await asked(workflows, mailbox, reviewer, title="Tightened?")
         async with app.ledger.db.housekeeping() as tx:
             await tx.driver_sql("UPDATE approvals SET passkey = true WHERE title = $1", (approval["title"],))
-        for answer in (await browser.get(mailbox.link(reviewer)), await post_form(browser, mailbox.link(reviewer))):
+        link = mailbox.link(reviewer)
+        for answer in (await browser.get(link), await post_form(browser, link, by=reviewer)):
             assert (answer.status_code, "Sign in to decide it" in answer.text) == (403, True)
 
     async def test_over_its_time(
@@ -203,7 +209,7 @@ class TestTheSameChecksAsTheApi:
         link = mailbox.link(reviewer)
         async with app.ledger.db.housekeeping() as tx:
             await tx.driver_sql("UPDATE approval_links SET good_until = 0")
-        answer = await post_form(browser, link)
+        answer = await post_form(browser, link, by=reviewer)
         assert (answer.status_code, "time of this link is over" in answer.text) == (409, True)
 
     async def test_it_expires_with_its_approval(
@@ -215,6 +221,55 @@ class TestTheSameChecksAsTheApi:
             "ON a.workspace_id = l.workspace_id AND a.id = l.approval_id AND a.expires_at = l.good_until"
         )
         assert await scalar(app, sql) == 1
+
+
+class TestSigningIn:
+    """The link opens; who decides says who they are."""
+
+    @pytest.fixture
+    async def someone(self, app: Running, workspace: Tenant) -> Someone:
+        return await make_person_of(app, workspace, Role.VIEWER)
+
+    async def test_the_link_alone_decides_nothing(
+        self, workflows: Workflows, mailbox: Mailbox, someone: Someone, admin: As, browser: httpx.AsyncClient
+    ) -> None:
+        approval = await asked(workflows, mailbox, someone)
+        link = mailbox.link(someone)
+        assert 'type="password"' in (await browser.get(link)).text
+        answer = await post_form(browser, link)
+        assert (answer.status_code, "takes your password" in answer.text) == (401, True)
+        assert (await admin.get(f"/approvals/{approval['approvalId']}")).json()["status"] == "pending"
+
+    async def test_the_password_comes_with_the_decision(
+        self, workflows: Workflows, mailbox: Mailbox, someone: Someone, admin: As, browser: httpx.AsyncClient
+    ) -> None:
+        approval = await asked(workflows, mailbox, someone)
+        link = mailbox.link(someone)
+        wrong = await post_form(browser, link, password=f"{someone.password}!")
+        assert (wrong.status_code, someone.password in wrong.text) == (401, False)
+        assert (await post_form(browser, link, password=someone.password)).status_code == 200
+        found = (await admin.get(f"/approvals/{approval['approvalId']}")).json()
+        assert (found["status"], found["approvedBy"]) == ("approved", someone.id)
+
+    async def test_the_code_as_well_where_the_account_has_one(
+        self, app: Running, workflows: Workflows, mailbox: Mailbox, someone: Someone, browser: httpx.AsyncClient
+    ) -> None:
+        async with httpx.AsyncClient(base_url=app.url, headers={"x-forwarded-for": some_address()}) as web:
+            _, recovery, _ = await enrolled(web, someone)
+        await asked(workflows, mailbox, someone)
+        link = mailbox.link(someone)
+        first = await post_form(browser, link, password=someone.password)
+        assert (first.status_code, "one-time code" in first.text) == (401, True)
+        assert (await post_form(browser, link, password=someone.password, otp=recovery[0])).status_code == 200
+
+    async def test_wrong_passwords_are_slowed_as_at_the_log_in(
+        self, workflows: Workflows, mailbox: Mailbox, someone: Someone, browser: httpx.AsyncClient
+    ) -> None:
+        await asked(workflows, mailbox, someone)
+        link = mailbox.link(someone)
+        answers = [(await post_form(browser, link, password="wrong")).status_code for _ in range(12)]
+        assert answers[0] == 401
+        assert answers[-1] == 429
 
 
 class TestItIsOnePersons:
@@ -236,7 +291,7 @@ class TestItIsOnePersons:
         another = await asked(workflows, mailbox, reviewer, title="Another?")
         elsewhere = f"/approvals/{another['approvalId']}/decide?token={token}"
         assert (await browser.get(elsewhere)).status_code == 404
-        assert (await post_form(browser, elsewhere)).status_code == 404
+        assert (await post_form(browser, elsewhere, by=reviewer)).status_code == 404
 
     async def test_of_another_workspace_it_is_none(
         self,
