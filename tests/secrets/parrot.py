@@ -55,7 +55,7 @@ class Parrot:
         await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
-        """`/ok…` is answered well, `/no/404…` with that status, `/mute…` badly and without a word, `/page…` in HTML."""
+        """`/ok…` is answered well, `/no/404…` with that status, `/page…` in HTML."""
         self.calls[request.path] += 1
         for name in CARRIERS:
             for value in request.headers.getall(name, []):
@@ -63,8 +63,6 @@ class Parrot:
         words = request.path.strip("/").split("/")
         status = int(words[1]) if words[0] == "no" else 200
         headers = {"etag": f'"{quote(self.heard[-1], safe="")}"', "location": "/"} if self.heard else {}
-        if words[0] == "mute":
-            return web.Response(status=500)
         if words[0] == "page":
             text = "<p>" + "</p><p>".join(html.escape(each) for each in self.heard) + "</p>"
             return web.Response(text=text, content_type="text/html", headers=headers)

@@ -276,14 +276,14 @@ async def failing(scene: Scene) -> list[list[Step]]:
 
 async def bus(scene: Scene, payload: Any) -> None:
     """Messages that hold what a run brought, pushed with secrets to targets that repeat them, well and badly."""
-    for path in ("/ok/bus", "/mute/bus"):
+    for path, header in (("/ok/bus", "open"), ("/no/500/bus", scene.flock.hatch())):
         target = {"kind": "webhook", "url": scene.parrot.url + path, "secretId": await scene.secret(),
-                  "headers": {"X-Other": "open"}}  # fmt: skip
+                  "headers": {"X-Token": header}}  # fmt: skip
         body = {"name": path, "topicPattern": "#", "target": target, "delivery": {"maxAttempts": 1}}
         await scene.post_json("/bus/subscriptions", body)
     await scene.post_json("/bus/messages", {"topic": "outputs", "payload": payload})
     async with asyncio.timeout(150):
-        while not (scene.parrot.calls["/ok/bus"] and scene.parrot.calls["/mute/bus"]):
+        while not (scene.parrot.calls["/ok/bus"] and scene.parrot.calls["/no/500/bus"]):
             await asyncio.sleep(0.05)
 
 

@@ -15,6 +15,7 @@ from provenance.bus.signing import delivery_headers
 from provenance.bus.subscriptions.schemas import Row as Stored
 from provenance.bus.subscriptions.sealing import SIGNER, Sealed, opened
 from provenance.bus.subscriptions.service import KIND
+from provenance.connections.known import Known
 from provenance.core.addresses import AddressRefused, EgressError
 from provenance.core.clock import now_ns
 from provenance.core.egress import Egress, Reply
@@ -23,6 +24,7 @@ from provenance.core.posting import Destination, Posts
 from provenance.ledger.service import Ledger
 from provenance.secrets import service as secrets
 from provenance.secrets.errors import SecretNotFound
+from provenance.secrets.masking import Mask
 from provenance.secrets.schemas import Purpose
 
 ANSWER_BYTES = 64 * 1024
@@ -50,6 +52,7 @@ class Webhooks:
         """Take the ledger, whose secrets are used, and the way out."""
         self._ledger = ledger
         self._posts = Posts(egress)
+        self._known = Known(ledger)
         self._prepared: dict[tuple[uuid.UUID, str], _Prepared] = {}
         self._kept: dict[tuple[uuid.UUID, str, str], tuple[float, list[str]]] = {}
         self._asking = asyncio.Lock()
@@ -63,7 +66,15 @@ class Webhooks:
         message_id, timestamp = encode(PREFIX, task.message.id), str(int(time.time()))
         signed = delivery_headers(signing, self._signer(task), message_id, timestamp, body, task.attempt)
         headers = {**own, **_trace(task.message), **signed}
-        return await self._post(to.destination, headers, body, task.rules.timeout_seconds)
+        reply = await self._post(to.destination, headers, body, task.rules.timeout_seconds)
+        if 200 <= reply.status < 300:
+            return f"The target answered with the status {reply.status}."
+        own_secrets = Mask([*signing, *to.sealed.headers.values()])
+        quoted = _quoted(reply, own_secrets, await self._known.mask(task.workspace_id, now=False))
+        said = f"The target answered with the status {reply.status}{quoted}."
+        if reply.status in _LATER or reply.status >= 500:
+            raise Failed(said, retry_after=_retry_after(reply))
+        raise Refused(said)
 
     async def close(self) -> None:
         """Close the connections that are kept."""
@@ -87,19 +98,13 @@ class Webhooks:
             found = self._signers[task.workspace_id] = task.keys.signer(SIGNER)
         return found
 
-    async def _post(self, to: Destination, headers: dict[str, str], body: bytes, seconds: float) -> str:
+    async def _post(self, to: Destination, headers: dict[str, str], body: bytes, seconds: float) -> Reply:
         try:
-            reply = await self._posts.post(to, headers, body, seconds=seconds, limit=ANSWER_BYTES)
+            return await self._posts.post(to, headers, body, seconds=seconds, limit=ANSWER_BYTES)
         except AddressRefused as error:
             raise Refused(str(error)) from None
         except EgressError as error:
             raise Failed(str(error)) from None
-        if 200 <= reply.status < 300:
-            return f"The target answered with the status {reply.status}."
-        said = f"The target answered with the status {reply.status}{_quoted(reply)}."
-        if reply.status in _LATER or reply.status >= 500:
-            raise Failed(said, retry_after=_retry_after(reply))
-        raise Refused(said)
 
     async def _secret(self, task: Task, named: str) -> list[str]:
         """Return the values of a secret that are good now. Raises Refused when it is gone."""
@@ -147,8 +152,12 @@ def _trace(message: Row) -> dict[str, str]:
     }
 
 
-def _quoted(reply: Reply) -> str:
-    text = " ".join(reply.body[:1000].decode("utf-8", "replace").split())[:200]
+def _quoted(reply: Reply, *masks: Mask) -> str:
+    """Return the beginning of what a target said, without what must not be kept: a target may repeat what it got."""
+    whole = reply.body.decode("utf-8", "replace")
+    for mask in masks:
+        whole = mask.text(whole)
+    text = " ".join(whole[:1000].split())[:200]
     return f": {text}" if text.isprintable() and text else ""
 
 
