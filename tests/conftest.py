@@ -71,8 +71,19 @@ async def fresh_database(postgres_url: str) -> AsyncIterator[str]:
         await asyncio.to_thread(upgrade, url)
         yield url
     finally:
-        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await drop_database(admin, name)
         await admin.close()
+
+
+async def drop_database(admin: asyncpg.Connection[asyncpg.Record], name: str) -> None:
+    """Drop a database with whoever is in it; the server's own vacuum, which can't be sent away, is waited for."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+                return
+            except asyncpg.InsufficientPrivilegeError:
+                await asyncio.sleep(0.2)
 
 
 @pytest.fixture(scope="session")

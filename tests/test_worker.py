@@ -16,7 +16,7 @@ from provenance.core.db import asyncpg_dsn
 from provenance.core.ids import random_letters
 from provenance.core.settings import Settings
 from provenance.migrate import upgrade
-from tests.conftest import Running, Tenant, fresh_database, make_tenant_of, running
+from tests.conftest import Running, Tenant, drop_database, fresh_database, make_tenant_of, running
 
 RUN = """
 import asyncio
@@ -123,7 +123,7 @@ class TestRun:
             assert await worker.end() == 0
         finally:
             await worker.end(signal.SIGKILL)
-            await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            await drop_database(admin, name)
             await admin.close()
 
     async def test_without_the_master_key_it_does_not_start(

@@ -19,6 +19,7 @@ from provenance.core.db import asyncpg_dsn, metadata, sqlalchemy_url
 from provenance.core.ids import random_letters
 from provenance.features import load_tables
 from provenance.migrate import config, head
+from tests.conftest import drop_database
 
 OF_THE_INSTALLATION = {
     "workspaces": "the workspaces themselves",
@@ -64,7 +65,7 @@ async def empty_database(postgres_url: str) -> AsyncIterator[str]:
     try:
         yield postgres_url.replace("/provenance?", f"/{name}?")
     finally:
-        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await drop_database(admin, name)
         await admin.close()
 
 
