@@ -75,7 +75,7 @@ async def fresh_database(postgres_url: str) -> AsyncIterator[str]:
         await admin.close()
 
 
-async def drop_database(admin: asyncpg.Connection[asyncpg.Record], name: str) -> None:
+async def drop_database(admin: "asyncpg.Connection[asyncpg.Record]", name: str) -> None:
     """Drop a database with whoever is in it; the server's own vacuum, which can't be sent away, is waited for."""
     async with asyncio.timeout(60):
         while True:
