@@ -95,6 +95,8 @@ class Refresher:
                 now = await queries.by_id(tx, row.id)
                 if now is None:
                     raise ConnectionNotFound("The connection was deleted.")
+                if now.status == Status.ERROR.value and row.status != now.status:
+                    service.ensure_active(now)  # refused to whoever had the lease before: not asked for again
                 if taken:
                     credential = await service.credential_in_full(tx, keys, now)
                     client = targets.client_of(
@@ -103,8 +105,6 @@ class Refresher:
                     return Turn(now, lease, client, tokens_of(keys, actor.workspace_id, now), keys)
             if now.tokens_revision != row.tokens_revision:
                 return None
-            if now.status == Status.ERROR.value and row.status != now.status:
-                service.ensure_active(now)
             await asyncio.sleep(_LOOK_SECONDS[min(attempt, len(_LOOK_SECONDS) - 1)])
         raise ProviderAway("Another process has been fetching tokens for too long. Try again.")
 

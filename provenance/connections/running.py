@@ -184,6 +184,7 @@ class Connections:
             row = await service.found(tx, connection_id)
         if not service.gives_tokens(row):
             return None
+        service.ensure_active(row)  # another call may have been refused a token meanwhile
         if row.tokens_revision == revision:
             await self.refresher.fetch(actor, row)
         return await self.authorized(actor, connection_id, purpose)

@@ -181,6 +181,30 @@ class TestRenewal:
         assert back.status_code == 200
         assert (await connections_of(builder.app).call(builder.actor, connection_id, ME, STEP)).status == 200
 
+    @pytest.mark.parametrize("ran_out", [True, False])
+    async def test_a_revoked_one_is_sent_once_by_two_processes(
+        self, builder: Builder, second: Running, outside: Outside, ran_out: bool
+    ) -> None:
+        connection_id = await builder.connected("github")
+        outside.refresh_tokens.clear()
+        outside.tokens.clear()
+        if ran_out:
+            await builder.sql(STALE, connection_id)
+        outside.calls.clear()
+        outside.gate.clear()
+        both = [connections_of(app) for app in (builder.app, second)]
+        calls = asyncio.gather(
+            *[connections.call(builder.actor, connection_id, ME, STEP) for connections in both for _ in range(5)],
+            return_exceptions=True,
+        )
+        async with asyncio.timeout(20):
+            while not (outside.asked("/github/token") and all(each.refresher._under_way for each in both)):
+                await asyncio.sleep(0.01)
+        outside.gate.set()
+        assert {type(problem) for problem in await calls} == {ConnectionBroken}
+        assert len(outside.asked("/github/token")) == 1
+        assert await recorded(builder) == ["created", "authorized", "error"]
+
     @pytest.mark.parametrize("mood", ["broken", "temporarily_unavailable"])
     async def test_a_provider_that_is_away_breaks_nothing(self, builder: Builder, outside: Outside, mood: str) -> None:
         connection_id = await builder.connected("github")
