@@ -230,6 +230,16 @@ class TestExpired:
         assert len(set(sent)) == 3
 
 
+class TestPaused:
+    async def test_it_fails_runs_with_that_and_nobody_is_asked(self, story: Story) -> None:
+        await story.expire()
+        answer = await story.builder.web.patch(f"/connections/{story.connection_id}", json={"status": "paused"})
+        assert answer.status_code == 200
+        [run] = await story.ended(await story.start())
+        assert (run["status"], run["error"]["code"]) == ("failed", "connection_paused")
+        assert story.outside.calls == []
+
+
 class TestRevoked:
     async def test_runs_fail_with_the_reason_until_it_is_authorised_again(
         self, story: Story, inbox: httpx.AsyncClient

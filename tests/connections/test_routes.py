@@ -79,6 +79,7 @@ class TestCreate:
                 "bad_credential",
             ),
             ({"credential": "{{secrets.nothing}}"}, "secret_not_found"),
+            ({"credential": "{{secrets.a+b}}"}, "bad_secret_reference"),
             ({"name": ""}, "invalid_request"),
             ({"surprise": 1}, "invalid_request"),
         ],

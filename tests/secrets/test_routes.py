@@ -8,8 +8,10 @@ import httpx
 import msgspec
 import pytest
 
+from provenance.core import ids
 from provenance.core.actor import Role
 from provenance.proof.canonical import canonical
+from provenance.secrets import queries
 from tests.conftest import MakeTenant, Running, Tenant
 from tests.secrets.canaries import canary, events, holds, tables_with
 from tests.secrets.people import signed_in
@@ -178,6 +180,18 @@ class TestRotate:
         assert sorted(done) == list(range(2, len(done) + 2))
         assert (await client.get(path)).json()["version"] == len(done) + 1
 
+    async def test_waits_for_no_other_rotation(
+        self, client: httpx.AsyncClient, app: Running, workspace: Tenant
+    ) -> None:
+        found = await made(client)
+        secret_id = ids.decode("sec", found["secretId"])
+        assert secret_id is not None
+        async with app.ledger.db.housekeeping(ids.decode("ws", workspace.id)) as tx:
+            assert await queries.may_rotate(tx, secret_id)
+            answer = await client.post(f"/secrets/{found['secretId']}/rotate", json={"value": canary()})
+        assert (answer.status_code, answer.json()["code"]) == (409, "rotation_running")
+        assert await names(app, workspace) == ["secret.created"]
+
 
 class TestReveal:
     @pytest.fixture
@@ -255,6 +269,18 @@ class TestDelete:
         assert (await client.get("/secrets")).json()["items"] == []
         await made(client)
         assert await names(app, workspace) == ["secret.created", "secret.deleted", "secret.created"]
+
+    async def test_what_is_in_use_stays(
+        self, app: Running, client: httpx.AsyncClient, workspace: Tenant, admin: dict[str, str]
+    ) -> None:
+        found = await made(client)
+        body = {"name": "pager", "integration": "pagerduty", "authType": "api_key"}
+        used = await client.post("/connections", json={**body, "credential": "{{secrets.stripe.key}}"})
+        async with httpx.AsyncClient(base_url=app.url, verify=False, headers=admin) as web:
+            answer = await web.delete(f"/secrets/{found['secretId']}")
+        assert (answer.status_code, answer.json()["code"]) == (409, "in_use")
+        assert answer.json()["details"] == [{"path": "connection", "issue": used.json()["connectionId"]}]
+        assert await names(app, workspace) == ["secret.created"]
 
     async def test_is_for_admins(self, client: httpx.AsyncClient) -> None:
         found = await made(client)
