@@ -33,6 +33,9 @@ from tests import watching
 # A run that was started in the background of a script ignores Ctrl-C, and what it starts would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# A client reads all the authorities of the web when it is made, for 20 ms; the tests speak to the loopback alone.
+os.environ.setdefault("SSL_CERT_FILE", str(Path(__file__).with_name("authority.pem")))
+
 # The same examples in every run, so that what is red was broken by the change at hand; `chance` looks for new ones.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("chance", deadline=None, max_examples=500)
