@@ -40,6 +40,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
     stop = _until_signalled() if stop is None else stop
     _lower_priority()
     load_tasks()
+    background = loops()
     ledger = Ledger(settings, settings.database_url)
     try:
         keyring = await _keyring(settings, ledger, stop)
@@ -51,7 +52,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
         log.info("working", handlers=[handler.name for handler in registered])
         async with asyncio.TaskGroup() as work:
             work.create_task(Feed(ledger.db, ledger.catalogues, registered).run(stop))
-            for loop in loops():
+            for loop in background:
                 work.create_task(loop(ledger, stop))  # type: ignore[arg-type]
     finally:
         await ledger.stop()

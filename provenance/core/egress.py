@@ -102,7 +102,7 @@ class Egress:
                         return reply
                     call, redirects = following, redirects - 1
         except TimeoutError:
-            raise TargetAway(f"{call.url.host} did not answer within {seconds:g} seconds.") from None
+            raise TargetAway(f"{call.url.host} did not answer within {seconds:.3g} seconds.") from None
         except (aiohttp.ClientError, OSError) as error:
             raise TargetAway(f"{call.url.host} can't be reached: {_reason(error)}.") from None
 
@@ -134,7 +134,7 @@ class Egress:
                 found = await resolver.resolve(host, port, socket.AF_UNSPEC)
                 return await _first_open(opener, [each["host"] for each in found], port, options)
         except TimeoutError:
-            raise TargetAway(f"{host} did not answer within {seconds:g} seconds.") from None
+            raise TargetAway(f"{host} did not answer within {seconds:.3g} seconds.") from None
         except OSError as error:
             raise TargetAway(f"{host} can't be reached: {_reason(error)}.") from None
 

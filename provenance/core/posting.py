@@ -80,7 +80,7 @@ class Posts:
         except _Stale:
             raise TargetAway(f"{to.host} can't be reached: the connection was lost.") from None
         except TimeoutError:
-            raise TargetAway(f"{to.host} did not answer within {seconds:g} seconds.") from None
+            raise TargetAway(f"{to.host} did not answer within {seconds:.3g} seconds.") from None
 
     async def close(self) -> None:
         """Close every connection that is kept."""

@@ -35,7 +35,9 @@ def run_child(name: str) -> int:
     if settings is None:
         return WRONG_SETTINGS
     from provenance.core import logs
+    from provenance.core.memory import hold_garbage
 
+    hold_garbage()
     logs.configure(settings, name)
     body = {"serve": serve, "worker": work}[name]
     return body(settings)
