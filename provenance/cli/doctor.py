@@ -125,19 +125,19 @@ def _port(subject: Subject) -> Iterator[Finding]:
 def _master_key(subject: Subject) -> Iterator[Finding]:
     import asyncio
 
+    from provenance.core.holders import holders_of, wrapping
+    from provenance.core.key_services import check
     from provenance.core.keyring import MASTER_KEY_FILE, MasterKey
     from provenance.core.settings import Settings
-    from provenance.core.vault import vault_of
 
     settings, path = Settings(data_dir=subject.data_dir), subject.data_dir / MASTER_KEY_FILE
-    vault = vault_of(settings)
-    if vault is not None:
-        asyncio.run(vault.check())
-        yield Finding("master key", "ok", f"{settings.vault_url} wraps and opens with {vault.id}")
-    if settings.master_key == "vault":
-        if vault is None:
-            yield Finding("master key", "failed", "PROVENANCE_VAULT_URL has to say where Vault is")
-    elif path.exists():
+    holders = holders_of(settings)
+    for holder in holders.values():
+        asyncio.run(check(holder))
+        yield Finding("master key", "ok", f"{holder.where} wraps and opens with {holder.id}")
+    if wrapping(settings, holders) is not None:
+        return
+    if path.exists():
         MasterKey.load(path)
         yield Finding("master key", "ok", f"{path}; keep a copy outside this machine")
     elif subject.has_cluster:

@@ -52,7 +52,7 @@ async def _done(folder: Path, url: str, what: str) -> tuple:  # type: ignore[typ
         if what == "rewrap":
             return masters.id, await rewrap(masters, db)
         if not masters.by_file:
-            raise Refused("the master key is with Vault: rotate it there, then run `provenance master-key rewrap`")
+            raise Refused(f"{masters.id} is held outside: rotate it there, then run `provenance master-key rewrap`")
         old, new = masters.files.rotate()
         return old.id, new.id, await rewrap(masters, db)
     finally:

@@ -133,7 +133,7 @@ def master_key(
 ) -> None:
     """Show which master keys wrap the data keys, put a new key file in place, or wrap all data keys anew.
 
-    Everything keeps running meanwhile. A key that Vault holds is rotated there; `rewrap` follows.
+    Everything keeps running meanwhile. A key that Vault or AWS KMS holds is rotated there; `rewrap` follows.
     """
     from provenance.cli.master_key import rewrapped, rotated, standing
 

@@ -30,9 +30,10 @@ from sqlalchemy.dialects.postgresql import insert
 from provenance.core.clock import now_ns
 from provenance.core.db import AWAY, SESSION_SETTINGS, Database, WriteTx, asyncpg_dsn, metadata
 from provenance.core.errors import Unavailable
+from provenance.core.holders import holders_of, wrapping
+from provenance.core.key_services import KeyAway, check
 from provenance.core.master_keys import MASTER_KEY_FILE, KeyFiles, KeyringError, MasterKey, Masters, Wrapped
 from provenance.core.settings import Settings
-from provenance.core.vault import VaultAway, vault_of
 
 __all__ = [
     "MASTER_KEY_FILE",
@@ -286,13 +287,13 @@ class Keyring:
                 row.generation: await self._masters.unwrap(row.key, context_of(workspace_id, row.generation))
                 for row in rows
             }
-        except VaultAway as error:
+        except KeyAway as error:
             raise _unavailable(error) from None
 
     async def _fresh(self, workspace_id: uuid.UUID, generation: int) -> dict[str, object]:
         try:
             made = await self._masters.wrap(os.urandom(32), context_of(workspace_id, generation))
-        except VaultAway as error:
+        except KeyAway as error:
             raise _unavailable(error) from None
         return {"workspace_id": workspace_id, "generation": generation, **made._asdict(), "created_at": now_ns()}
 
@@ -302,7 +303,7 @@ def context_of(workspace_id: uuid.UUID, generation: int) -> bytes:
     return workspace_id.bytes + generation.to_bytes(4, "big")
 
 
-def _unavailable(error: VaultAway) -> Unavailable:
+def _unavailable(error: KeyAway) -> Unavailable:
     log.warning("master_key_away", error=str(error))
     return Unavailable("The master key can't be asked right now. Try again later.", code="master_key_away")
 
@@ -324,12 +325,11 @@ async def load_masters(settings: Settings, db: Database) -> Masters:
     Raises KeyringError when one is missing, is another one, or is held by somebody who does not answer, though the
     database holds keys wrapped by it.
     """
-    outside = vault_of(settings)
-    masters = Masters(KeyFiles(settings.data_dir), outside=outside, by_outside=settings.master_key == "vault")
-    if settings.master_key == "vault":
-        if outside is None:
-            raise KeyringError("PROVENANCE_MASTER_KEY is vault, so PROVENANCE_VAULT_URL has to say where it is")
-        await outside.check()
+    holders = holders_of(settings)
+    holder = wrapping(settings, holders)
+    masters = Masters(KeyFiles(settings.data_dir), outside=holders.values(), wrapping=holder)
+    if holder is not None:
+        await check(holder)
     await _ensure_complete(masters, db)
     return masters
 

@@ -1,13 +1,14 @@
 """Master keys: what wraps the data keys and lies outside the database (DESIGN decision 12).
 
-A file of the data folder, or a key that Vault holds and never gives out (`core.vault`). One of them wraps from now on;
-those before it still open what they wrapped, so that a master key is replaced while everything runs: the new one is
-there first, then each data key is wrapped anew (`core.rewrapping`), and no process has to be told.
+A file of the data folder, or a key that a service holds and never gives out (`core.vault`, `core.aws_kms`). One of them
+wraps from now on; those before it still open what they wrapped, so that a master key is replaced while everything runs:
+the new one is there first, then each data key is wrapped anew (`core.rewrapping`), and no process has to be told.
 """
 
 import base64
 import hmac
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -32,6 +33,7 @@ class Holder(Protocol):
     """What holds a master key outside of this process."""
 
     id: str
+    where: str
 
     async def wrap(self, secret: bytes, context: bytes) -> bytes:
         """Encrypt a data key, bound to its context. Raises KeyringError."""
@@ -41,7 +43,7 @@ class Holder(Protocol):
         """Decrypt a data key. Raises KeyringError."""
         ...
 
-    async def renewed(self, wrapped: bytes) -> bytes:
+    async def renewed(self, wrapped: bytes, context: bytes) -> bytes:
         """Return a wrapped data key under the holder's newest version of the key. Raises KeyringError."""
         ...
 
@@ -159,11 +161,11 @@ class KeyFiles:
 class Masters:
     """The master key that wraps, and every other that is at hand to open."""
 
-    def __init__(self, files: KeyFiles, *, outside: Holder | None = None, by_outside: bool = False) -> None:
-        """Take the key files, who holds a key outside if anybody does, and whether that one wraps from now on."""
+    def __init__(self, files: KeyFiles, *, outside: Iterable[Holder] = (), wrapping: Holder | None = None) -> None:
+        """Take the key files, who holds keys outside, and which of those wraps from now on; None when a file does."""
         self.files = files
-        self.outside = outside
-        self._wrapping = outside if by_outside else None
+        self._outside = {holder.id: holder for holder in outside}
+        self._wrapping = wrapping
 
     @property
     def id(self) -> str:
@@ -177,7 +179,7 @@ class Masters:
 
     def known(self) -> set[str]:
         """Return the ids of all keys that can open. Raises KeyringError."""
-        return self.files.ids() | ({self.outside.id} if self.outside is not None else set())
+        return self.files.ids() | self._outside.keys()
 
     async def wrap(self, secret: bytes, context: bytes) -> Wrapped:
         """Wrap a data key. Raises KeyringError."""
@@ -188,8 +190,9 @@ class Masters:
 
     async def unwrap(self, found: Wrapped, context: bytes) -> bytes:
         """Open a data key with the master key that wrapped it. Raises KeyringError."""
-        if self.outside is not None and found.master_key_id == self.outside.id:
-            return await self.outside.unwrap(found.wrapped, context)
+        holder = self._outside.get(found.master_key_id)
+        if holder is not None:
+            return await holder.unwrap(found.wrapped, context)
         if ":" in found.master_key_id:
             raise KeyringError(f"a data key is wrapped by {found.master_key_id}, which no setting names")
         return self.files.named(found.master_key_id).unwrap(found.wrapped, context)
@@ -197,7 +200,7 @@ class Masters:
     async def rewrapped(self, found: Wrapped, context: bytes) -> Wrapped:
         """Return a data key under the newest version of the key that wraps. Raises KeyringError."""
         if self._wrapping is not None and found.master_key_id == self._wrapping.id:
-            return Wrapped(found.master_key_id, await self._wrapping.renewed(found.wrapped))
+            return Wrapped(found.master_key_id, await self._wrapping.renewed(found.wrapped, context))
         if found.master_key_id == self.id:
             return found
         return await self.wrap(await self.unwrap(found, context), context)

@@ -114,10 +114,10 @@ class Settings(BaseSettings):
     self_audit_pause_minutes: int = Field(
         default=60, ge=0, description="Pause between two rounds of the self-audit over all ledgers."
     )
-    master_key: Literal["file", "vault"] = Field(
+    master_key: Literal["file", "vault", "aws-kms"] = Field(
         default="file",
-        description="Where the key is that wraps all others: in the file master.key of the data folder, or with Vault. "
-        "After a change run `provenance master-key rewrap`.",
+        description="Where the key is that wraps all others: in the file master.key of the data folder, with Vault, "
+        "or with AWS KMS. After a change run `provenance master-key rewrap`.",
     )
     vault_url: str | None = Field(
         default=None, description="Address of HashiCorp Vault or OpenBao, such as https://vault.example.com:8200."
@@ -130,6 +130,24 @@ class Settings(BaseSettings):
     )
     vault_token_file: Path | None = Field(
         default=None, description="File with the token for Vault, read at each call: an agent may renew it."
+    )
+    aws_kms_key: str | None = Field(
+        default=None, description="Id or ARN of a symmetric key of AWS KMS. An alias is refused: it may move."
+    )
+    aws_kms_region: str | None = Field(
+        default=None, description="Region of that key. Unset: the ARN's, else AWS_REGION or AWS_DEFAULT_REGION."
+    )
+    aws_kms_endpoint: str | None = Field(
+        default=None, description="Address of KMS where it is not the region's public one, such as a VPC endpoint."
+    )
+    aws_access_key_id: SecretStr | None = Field(
+        default=None,
+        description="Access key for AWS KMS. Unset with the next two: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
+        "AWS_SESSION_TOKEN.",
+    )
+    aws_secret_access_key: SecretStr | None = Field(default=None, description="Secret of the access key for AWS KMS.")
+    aws_session_token: SecretStr | None = Field(
+        default=None, description="Session token of a temporary access key for AWS KMS; its end is not renewed here."
     )
     egress_allow: list[str] = Field(
         default_factory=list,

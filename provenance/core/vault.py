@@ -11,14 +11,11 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from yarl import URL
 
-from provenance.core.addresses import EgressError
-from provenance.core.egress import Egress
+from provenance.core.key_services import KeyAway, address, ask
 from provenance.core.master_keys import KeyringError
 from provenance.core.settings import Settings
 
-SECONDS = 10.0
 _TAG_BYTES = 32
 _MEANINGS = {
     403: "the token may not use the key: it needs update on encrypt/, decrypt/ and rewrap/",
@@ -27,21 +24,16 @@ _MEANINGS = {
 }
 
 
-class VaultAway(KeyringError):
-    """Vault does not answer now; it may later."""
-
-
 class VaultKey:
     """A key of the transit engine. No key leaves Vault: data keys are sent there to be wrapped and opened."""
 
     def __init__(self, url: str, *, mount: str, key: str, token: Callable[[], str], namespace: str | None) -> None:
         """Take where Vault is, which key it is, and what tells the token, each time anew. Raises KeyringError."""
-        self._url, self._place = URL(url), f"{mount}/{key}"
-        if self._url.scheme not in ("http", "https") or not self._url.host:
-            raise KeyringError("PROVENANCE_VAULT_URL is no address such as https://vault.example.com:8200")
+        self._url = address(url, "PROVENANCE_VAULT_URL", "https://vault.example.com:8200")
+        self._place = f"{mount}/{key}"
         self._mount, self._key = mount, key
         self._token, self._namespace = token, namespace
-        self.id = f"vault:{self._place}"
+        self.id, self.where = f"vault:{self._place}", url
 
     async def wrap(self, secret: bytes, context: bytes) -> bytes:
         """Have a data key encrypted, with a tag of its context inside. Raises KeyringError."""
@@ -56,27 +48,16 @@ class VaultKey:
             raise KeyringError("a wrapped data key was moved to another place")
         return secret
 
-    async def renewed(self, wrapped: bytes) -> bytes:
+    async def renewed(self, wrapped: bytes, context: bytes) -> bytes:
         """Have a data key wrapped by the newest version of the key; nothing is opened here. Raises KeyringError."""
         return str((await self._ask("rewrap", {"ciphertext": wrapped.decode()}))["ciphertext"]).encode()
-
-    async def check(self) -> None:
-        """Wrap and open something. Raises KeyringError, which says what is wrong and what to do."""
-        if await self.unwrap(await self.wrap(bytes(32), b"check"), b"check") != bytes(32):
-            raise KeyringError(f"the key {self._place} of Vault does not open what it wrapped")
 
     async def _ask(self, verb: str, body: dict[str, str]) -> dict[str, Any]:
         path = f"/v1/{quote(self._mount)}/{verb}/{quote(self._key)}"
         headers = {"x-vault-token": self._token(), "content-type": "application/json", "x-vault-request": "true"}
         headers |= {} if self._namespace is None else {"x-vault-namespace": self._namespace}
-        egress = Egress([str(self._url.host)])  # whoever runs the server named this address
-        try:
-            url = str(self._url.with_path(self._url.path.rstrip("/") + path))
-            reply = await egress.request("POST", url, headers=headers, body=msgspec.json.encode(body), seconds=SECONDS)
-        except EgressError as error:
-            raise VaultAway(f"Vault at {self._url.host} does not answer: {error}") from None
-        finally:
-            await egress.close()
+        url = self._url.with_path(self._url.path.rstrip("/") + path)
+        reply = await ask(url, headers, msgspec.json.encode(body), service="Vault")
         return self._data(verb, reply.status, reply.body)
 
     def _data(self, verb: str, status: int, body: bytes) -> dict[str, Any]:
@@ -89,7 +70,7 @@ class VaultKey:
             pass
         what = f"Vault refuses to {verb} with the key {self._place}: status {status}"
         meaning = f", {_MEANINGS[status]}" if status in _MEANINGS else ""
-        raise (VaultAway if status >= 500 or status == 429 else KeyringError)(what + meaning)
+        raise (KeyAway if status >= 500 or status == 429 else KeyringError)(what + meaning)
 
 
 def vault_of(settings: Settings) -> VaultKey | None:

@@ -10,11 +10,12 @@ from pydantic import SecretStr
 from provenance.core.db import Database
 from provenance.core.errors import Unavailable
 from provenance.core.ids import new_uuid
+from provenance.core.key_services import KeyAway, check
 from provenance.core.keyring import MASTER_KEY_FILE, Keyring, KeyringError, MasterKey, load_masters
 from provenance.core.master_keys import KeyFiles
 from provenance.core.rewrapping import count_by_master, rewrap
 from provenance.core.settings import Settings
-from provenance.core.vault import VaultAway, VaultKey, vault_of
+from provenance.core.vault import VaultKey, vault_of
 from tests.conftest import fresh_database
 from tests.core.vault import Vault
 
@@ -107,7 +108,7 @@ class TestVault:
         with pytest.raises(KeyringError, match="moved"):
             await key.unwrap(wrapped, b"there")
         vault.rotate()
-        renewed = await key.renewed(wrapped)
+        renewed = await key.renewed(wrapped, b"here")
         assert renewed.startswith(b"vault:v2:")
         assert await key.unwrap(renewed, b"here") == await key.unwrap(wrapped, b"here")
 
@@ -162,7 +163,7 @@ class TestVault:
                 await load_masters(by_vault(tmp_path, vault, **wrong), db)
             assert vault.token not in str(refused.value)
         vault.sealed = True
-        with pytest.raises(VaultAway, match="Vault is sealed"):
+        with pytest.raises(KeyAway, match="Vault is sealed"):
             await load_masters(by_vault(tmp_path, vault), db)
 
     async def test_a_token_in_a_file_is_read_at_each_call(self, tmp_path: Path, vault: Vault) -> None:
@@ -170,6 +171,6 @@ class TestVault:
         found = vault_of(by_vault(tmp_path, vault, vault_token_file=tmp_path / "token"))
         assert found is not None
         with pytest.raises(KeyringError, match="status 403"):
-            await found.check()
+            await check(found)
         (tmp_path / "token").write_text(vault.token + "\n")
-        await found.check()
+        await check(found)
