@@ -41,7 +41,7 @@ SAID = {
     "invalid_utf8": "The body is not UTF-8.",
     "item_too_large": "An item of a batch is over 256 KiB.",
     "lone_surrogate": "A text holds half a surrogate pair, which is no character.",
-    "master_key_away": "Vault or AWS KMS, which holds the master key, does not answer; this workspace needs it first.",
+    "master_key_away": "Vault or AWS KMS does not answer, which holds the key to this workspace's keys.",
     "missing_field": "A required field is not there. Of `action` and `actionId` and their like one is enough.",
     "missing_role": "The person is signed in, but their role here is lower than the one this operation needs.",
     "missing_scope": "The API key is valid but lacks the scope that this operation needs.",

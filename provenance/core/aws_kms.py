@@ -38,7 +38,13 @@ _MEANINGS = {
     "InvalidCiphertextException": "the wrapped data key is damaged, or was moved to another place",
 }
 _AWAY = frozenset(
-    {"ThrottlingException", "DependencyTimeoutException", "KMSInternalException", "KeyUnavailableException"}
+    {
+        "DependencyTimeoutException",
+        "ExpiredTokenException",  # the operator's to renew, not the client's whose request meets it
+        "KMSInternalException",
+        "KeyUnavailableException",
+        "ThrottlingException",
+    }
 )
 
 

@@ -115,7 +115,12 @@ async def test_is_asked_once_for_a_workspace(db: Database, tmp_path: Path, kms: 
     for _ in range(3):
         assert (await again.of(workspace)).open("p", sealed) == b"v"
     assert kms.asked == [("Decrypt", {"provenance": f"{workspace.hex}00000001"})]
-    for away in ((400, "ThrottlingException"), (500, "KMSInternalException"), (503, "nothing that we know!")):
+    for away in (
+        (400, "ThrottlingException"),
+        (400, "ExpiredTokenException"),
+        (500, "KMSInternalException"),
+        (503, "?!"),
+    ):
         kms.refusal = away
         assert (await again.of(workspace)).open("p", sealed) == b"v", "what is in memory needs nobody"
         with pytest.raises(Unavailable) as refused:
