@@ -38,7 +38,7 @@ docs: $(VENV)/.main  ## Write docs/reference and the page's error codes from the
 	$(BIN)/python -m provenance.reference
 
 test: lint  ## Everything CI runs: lint, types, layers, tests.
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m tests
 
 bench: $(VENV)/.dev  ## Measure: rates, latencies and their ratio to the raw limit in the same run.
 	$(BIN)/python -m bench

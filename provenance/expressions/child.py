@@ -45,7 +45,7 @@ def _answer(asked: Mapping[str, Any]) -> dict[str, Any]:
     except InvalidExpression as error:
         return {"error": error.issue, "missing": False}
     except MemoryError:
-        return {"error": "the expression needs more memory than it may use", "missing": False}
+        return {"error": "the expression takes more memory than it may: 256 MB", "missing": False}
 
 
 def _kind(written: str | Mapping[str, str]) -> Kind:

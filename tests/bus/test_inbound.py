@@ -63,7 +63,7 @@ class TestSigned:
             await post(app, unknown, good),
         ]
         assert {(each.status_code, each.json()["code"]) for each in answers} == {(401, "bad_signature")}
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not (rows := await interactions(client, "WEBHOOK", "SIGNATURE_INVALID")):
                 await asyncio.sleep(0.01)
         assert len(rows) == 1
@@ -123,7 +123,7 @@ class TestSigned:
         to = {"url": app.url + made["inboundPath"], "secretId": "ring"}
         await hook(client, target, topicPattern="tickets/created", of_target=to)
         await publish(client, topic="tickets/created", payload=0)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not (rows := await interactions(client, "BUS", "LOOP_BLOCKED")):
                 await asyncio.sleep(0.02)
         assert rows[0]["interaction"]["hopCount"] == 17

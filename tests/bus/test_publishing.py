@@ -194,7 +194,7 @@ class TestQueue:
         waiting = asyncio.create_task(pulled(client, queue, waitSeconds=20))
         await asyncio.sleep(0.05)
         await publish(client, topic="q", payload="now")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert [each["message"]["payload"] for each in await waiting] == ["now"]
 
     async def test_what_ran_out_is_not_handed_on(self, client: httpx.AsyncClient) -> None:

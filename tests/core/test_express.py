@@ -117,7 +117,7 @@ class TestExpress:
             other.writer.write(other.head() + BODY[:10])
             await other.writer.drain()
             await asyncio.sleep(0.02)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while gone() == before:
                 await asyncio.sleep(0.01)
         assert taken == []

@@ -134,7 +134,7 @@ class TestTaken:
                 + b"x" * (MIB // 2)
             )
             await asyncio.sleep(0.05)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while any("#" not in each for each in api.place.blobs(api.workspace)):
                 await asyncio.sleep(0.02)
         assert (await api.get("it")).status_code == 404

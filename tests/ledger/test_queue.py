@@ -134,7 +134,7 @@ class TestRotate:
         there = await config_of(client, second.url + "/platform/queue/config")
         assert (await push(client, there)).status_code == 201
         new = (await client.post("/platform/queue/rotate")).json()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await push(client, there)).status_code != 401:
                 await asyncio.sleep(0.05)
         there = await config_of(client, second.url + "/platform/queue/config")

@@ -58,7 +58,7 @@ async def waiting(near: Running, place: Tenant) -> list[tuple[int, str, int]]:
 
 
 async def until_noted(near: Running, place: Tenant, count: int) -> list[tuple[int, str, int]]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(found := await waiting(near, place)) < count:
             await asyncio.sleep(0.02)
     return found

@@ -197,11 +197,11 @@ class TestAdmit:
             b"{" + b",".join(b'"k%d":1' % number for number in range(size // 9)) + b"}",
             b"1" * size,
         ]
-        begun = time.perf_counter()
+        begun = time.process_time()
         for text in texts:
             with contextlib.suppress(BadJson):
                 admit(text)
-        assert time.perf_counter() - begun < 5
+        assert time.process_time() - begun < 5
 
     @given(hostile)
     def test_an_admitted_text_means_the_same_to_another_reader(self, data: bytes) -> None:

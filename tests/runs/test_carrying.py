@@ -155,7 +155,7 @@ class TestOutside:
         target.hold = asyncio.Event()
         async with world.working():
             run_id = await world.start(world.published.publish(document), {})
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while len(target.calls) < 2:
                     await asyncio.sleep(0.01)
             target.hold.set()
@@ -219,7 +219,7 @@ class TestWaiting:
         document = definition(gate, data("look", target), transform("join", 1), edges=edges)
         async with world.working():
             run_id = await world.start(world.published.publish(document), {})
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while not target.calls or "gate" not in await world.steps(run_id):
                     await asyncio.sleep(0.01)
             assert (await world.get(run_id)).status == "running"

@@ -49,7 +49,7 @@ class TestBulk:
         good, gone = await publish(PLUS), await publish(PLUS, name="Gone")
         first, second = await start(client, good, input={"n": 1}), await start(client, gone, input={"n": 2})
         await client.post(f"/workflows/{gone}/unpublish", json={})
-        async with asyncio.timeout(5):  # what is live is known for a second
+        async with asyncio.timeout(30):  # what is live is known for a second
             while (await client.post("/runs", json={"workflowId": gone})).status_code == 201:
                 await asyncio.sleep(0.05)
         asked = {"action": "replay", "filter": {"runIds": [first, second, "run_nonsense"], "status": "succeeded"}}

@@ -45,7 +45,7 @@ async def status_of(world: World, run_id: str) -> tuple[str, str | None]:
 
 
 async def ended(world: World, run_id: str) -> tuple[str, str | None]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (found := await status_of(world, run_id))[0] == "running":
             await asyncio.sleep(0.02)
     return found
@@ -79,7 +79,7 @@ class TestAmongOthers:
         target.hold = asyncio.Event()
         async with world.working() as work:
             run_id = await world.start(world.published.publish(definition(action("pay", target))), {})
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while not target.calls:
                     await asyncio.sleep(0.01)
             work.carrier._lose_all()

@@ -189,7 +189,7 @@ class TestFailing:
             stream = await make_any(admin, hook_of(hook), filter={"domains": ["run"]})
             seqs = await happen(3)
             await worker.take()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while hook.seqs != seqs or (await standing(admin, stream))["lagRows"]:
                     await asyncio.sleep(0.01)
             assert len(stuck.requests) == 1
@@ -209,7 +209,7 @@ class TestFailing:
             more = await happen(1)
             await hurry(near, stream)
             await worker.take()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while len(hook.requests) < 2:
                     await asyncio.sleep(0.01)
             await admin.post(f"/audit/streams/{stream['streamId']}/replay", json={"fromSeq": seqs[0]})
