@@ -28,6 +28,13 @@ async def settings(tx: ReadTx) -> Stored | None:
     return Stored(row.channels, [Rule.model_validate(each) for each in row.rules], row.recipients, row.secret)
 
 
+async def any_rule(tx: ReadTx, event: str) -> bool:
+    """Tell whether a rule of the workspace names an event."""
+    named = _settings.rules.contains([{"event": event}])
+    query = select(_settings.workspace_id).where(_settings.workspace_id == tx.workspace_id, named)
+    return (await tx.execute(query)).first() is not None
+
+
 async def lock(tx: WriteTx) -> Stored | None:
     """Return the workspace's settings, locked until the transaction ends."""
     mine = select(_settings.workspace_id).where(_settings.workspace_id == tx.workspace_id).with_for_update()

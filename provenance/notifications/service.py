@@ -1,5 +1,6 @@
 """The verbs of notifications: show and replace the settings, note that an event is to be told."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from provenance.audit import service as audit
@@ -61,11 +62,15 @@ async def update(tx: WriteTx, keys: WorkspaceKeys, slack: Way, asked: SettingsAs
     return await get(tx, keys)
 
 
-async def note(tx: WriteTx, row: Row, event: str) -> None:
-    """Note on which channels an event is to be told. Noting it twice changes nothing."""
+async def note(tx: WriteTx, rows: Sequence[Row], event: str) -> None:
+    """Note on which channels each row of an event is to be told. Noting one twice changes nothing."""
     settings = await queries.settings(tx)
-    if settings is None:
-        return
+    if settings is not None:
+        for row in rows:
+            await _note(tx, settings, row, event)
+
+
+async def _note(tx: WriteTx, settings: Stored, row: Row, event: str) -> None:
     moments = told(settings.rules, event, row.risk, row.data(), tx.now)
     wanted = {channel: moment for channel, moment in moments.items() if channel in SENT}
     if wanted:

@@ -7,12 +7,12 @@ from typing import Any
 import structlog
 
 from provenance.core.clock import until
-from provenance.core.db import WriteTx
+from provenance.core.db import ReadTx, WriteTx
 from provenance.core.egress import Egress
 from provenance.core.errors import Unavailable
-from provenance.ledger.feed import Row, on
+from provenance.ledger.feed import Row, on_batch
 from provenance.ledger.service import Ledger
-from provenance.notifications import service
+from provenance.notifications import queries, service
 from provenance.notifications.mailing import Courier
 from provenance.notifications.schemas import NotifiableEvent
 from provenance.notifications.sending import Notifier
@@ -24,16 +24,23 @@ AWAY_SECONDS = 5.0
 log: Any = structlog.get_logger("notifications")
 
 
-def _listener(event: str) -> Callable[[WriteTx, Row], Awaitable[None]]:
-    async def note(tx: WriteTx, row: Row) -> None:
-        await service.note(tx, row, event)
+def _listener(event: str) -> Callable[[WriteTx, list[Row]], Awaitable[None]]:
+    async def note(tx: WriteTx, rows: list[Row]) -> None:
+        await service.note(tx, rows, event)
 
     note.__qualname__ = f"note.{event}"  # its cursor's name
     return note
 
 
+def _told(event: str) -> Callable[[ReadTx], Awaitable[bool]]:
+    async def told(tx: ReadTx) -> bool:
+        return await queries.any_rule(tx, event)
+
+    return told
+
+
 for _event in NotifiableEvent:
-    on(_event.value, start="now")(_listener(_event.value))
+    on_batch(_event.value, start="now", wanted=_told(_event.value))(_listener(_event.value))
 
 
 async def tell(ledger: Ledger, egress: Egress, slack: Slack, stop: asyncio.Event) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import NoResultFound
 
-from provenance.core.db import Database
+from provenance.core.db import Database, ReadTx
 from provenance.core.errors import Unavailable
 from provenance.ledger.catalogue.cache import Catalogue, Catalogues
 from provenance.ledger.feed import queries
@@ -128,10 +128,7 @@ class Feed:
             head = await queries.head(tx)
             catalogue = await self._catalogues.within(tx)  # after the highest number: no word is unknown
             late = [self._handlers[name] for name, number in cursors.items() if number < head]
-            passing = self._passing(late, cursors, head, catalogue)
-            wake = {handler.name for handler in late if handler.words is None}
-            if passing:
-                wake |= await queries.with_matches(tx, passing)
+            wake = await self._waking(tx, late, self._passing(late, cursors, head, catalogue))
             moves = {
                 handler.name: (cursors[handler.name], min(head, cursors[handler.name] + WINDOW))
                 for handler in late
@@ -144,6 +141,17 @@ class Feed:
             self._agendas[name].add(workspace_id)
         if any(upto < head for _, upto in moves.values()):
             self._visits.add(workspace_id)
+
+    async def _waking(self, tx: ReadTx, late: list[Handler], passing: list[queries.Passing]) -> set[str]:
+        """Return whom there is something for; whoever wants none of it need not be woken to say so."""
+        wake = {handler.name for handler in late if handler.words is None}
+        if passing:
+            wake |= await queries.with_matches(tx, passing)
+        for name in list(wake):
+            wanted = self._handlers[name].wanted
+            if wanted is not None and not await wanted(tx):
+                wake.remove(name)
+        return wake
 
     @staticmethod
     def _passing(
