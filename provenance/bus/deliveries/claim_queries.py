@@ -49,8 +49,9 @@ due AS MATERIALIZED (
            AND e.state = 'open' AND e.due_at <= $5 ORDER BY e.due_at LIMIT 2 * asked.room + 64) AS d
       LEFT JOIN LATERAL (
         SELECT e.seq, e.due_at FROM bus_deliveries AS e
-         WHERE e.workspace_id = asked.workspace_id AND e.subscription_id = asked.subscription_id
-           AND e.lane = d.lane AND e.state = 'open' ORDER BY e.seq LIMIT 1) AS head ON d.lane IS NOT NULL),
+         WHERE d.lane IS NOT NULL AND e.workspace_id = asked.workspace_id
+           AND e.subscription_id = asked.subscription_id AND e.lane = d.lane AND e.state = 'open'
+         ORDER BY e.seq LIMIT 1) AS head ON true),
 heads AS (
     SELECT * FROM (
         SELECT *, row_number() OVER (PARTITION BY workspace_id, subscription_id ORDER BY due_at, seq) AS place

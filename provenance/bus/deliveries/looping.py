@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 import uuid
 from typing import Any
 
@@ -35,11 +36,12 @@ async def deliver(ledger: Ledger, kind: str, send: Sender, stop: asyncio.Event) 
     try:
         while not stop.is_set():
             deliverer.ended.clear()
+            looked = time.monotonic()
             seconds = await _look(deliverer)
             ringing = asyncio.create_task(deliverer.ended.wait())
             await asyncio.wait({stopping, ringing}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             ringing.cancel()
-            await asyncio.sleep(TICK_SECONDS)
+            await asyncio.sleep(max(0.0, looked + TICK_SECONDS - time.monotonic()))
     finally:
         stopping.cancel()
         hints.cancel()

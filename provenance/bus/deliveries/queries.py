@@ -24,13 +24,14 @@ _NEW = {
 }  # fmt: skip
 assert tuple(_NEW) == NewDelivery._fields
 _FIRST = "first"
+# The oldest of the lane is looked up one by one: asked for with EXISTS, all that is open would be read and hashed.
 _INSERT = f"""
 INSERT INTO bus_deliveries ({", ".join(_NEW)}, state, due_at, attempts)
 SELECT {", ".join(f"o.{name}" for name in _NEW)}, 'open',
-       o.published_at + CASE WHEN o.first AND (o.lane IS NULL OR NOT EXISTS (
-           SELECT 1 FROM bus_deliveries AS e WHERE e.workspace_id = o.workspace_id
+       o.published_at + CASE WHEN o.first AND (o.lane IS NULL OR (
+           SELECT e.seq FROM bus_deliveries AS e WHERE e.workspace_id = o.workspace_id
               AND e.subscription_id = o.subscription_id AND e.lane = o.lane AND e.state = 'open'
-       )) THEN 0 ELSE {PUT_OFF_NS} END, 0
+            ORDER BY e.seq LIMIT 1) IS NULL) THEN 0 ELSE {PUT_OFF_NS} END, 0
   FROM {unnest({**_NEW, _FIRST: "boolean"}, ordered="place")} ORDER BY o.place
 """  # noqa: S608 — names of ours
 
