@@ -4,6 +4,7 @@ The first is where a secret is sent: its value is taken out of that very answer.
 what it was sent by one before, and a file may hold what somebody wrote there.
 """
 
+import asyncio
 import time
 import uuid
 from typing import NamedTuple
@@ -34,14 +35,34 @@ class Known:
         """Take the running ledger, for its database and keys."""
         self._ledger = ledger
         self._kept: dict[uuid.UUID, _Kept] = {}
+        self._looking: dict[uuid.UUID, asyncio.Task[Mask]] = {}
+        self._next: dict[uuid.UUID, asyncio.Task[Mask]] = {}
 
     async def mask(self, workspace_id: uuid.UUID, *, now: bool) -> Mask:
         """Return the workspace's mask, a second old at most; with ``now`` it knows all that is known at this moment."""
         kept = self._kept.get(workspace_id)
         if kept is not None and not now and time.monotonic() - kept.looked < FRESH_SECONDS:
             return kept.mask
+        coming = self._next.get(workspace_id)
+        if coming is None:
+            before = self._looking.get(workspace_id)
+            coming = self._next[workspace_id] = asyncio.ensure_future(self._look_after(before, workspace_id))
+        return await asyncio.shield(coming)  # whoever gives up leaves it to the others
+
+    async def _look_after(self, before: asyncio.Task[Mask] | None, workspace_id: uuid.UUID) -> Mask:
+        """Look once for all who ask until it begins; who asks later needs a later look."""
+        if before is not None:
+            await asyncio.wait({before})
+        mine = self._looking[workspace_id] = self._next.pop(workspace_id)
+        try:
+            return await self._look(workspace_id)
+        finally:
+            if self._looking.get(workspace_id) is mine:
+                del self._looking[workspace_id]
+
+    async def _look(self, workspace_id: uuid.UUID) -> Mask:
+        kept, looked = self._kept.get(workspace_id), time.monotonic()
         keys = await self._ledger.keyring.of(workspace_id)
-        looked = time.monotonic()
         async with self._ledger.db.housekeeping(workspace_id) as tx:
             stamp = await _stamp(tx)
             if kept is None or kept.stamp != stamp:
