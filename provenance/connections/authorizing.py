@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import msgspec
 
 from provenance.audit import service as audit
-from provenance.connections import oauth, queries, service, targets
+from provenance.connections import carrying, oauth, queries, service, targets
 from provenance.connections.errors import (
     AuthorizationRefused,
     AuthorizationSpent,
@@ -75,7 +75,7 @@ async def authorize(connections: Connections, actor: Actor, connection_id: str, 
         row = await service.found(tx, connection_id)
         if row.auth_type != "oauth2":
             raise NotOAuth("This connection's credential is sent with it; no provider authorises it.")
-        credential = await service.credential_in_full(tx, keys, row)
+        credential = await carrying.credential_in_full(tx, keys, row)
         client = _client(connections, row, credential)
         scopes = asked.scopes or list(row.scopes) or service.wanted_scopes(row.integration, row.config)
         kept = _Kept(random_letters(64), scopes, asked.redirect_uri)
@@ -135,7 +135,7 @@ async def _finish(connections: Connections, begun: UnderWay, code: str | None) -
     async with connections.db.housekeeping(begun.actor.workspace_id) as tx:
         if not await queries.use_authorization(tx, begun.digest):
             raise AuthorizationSpent(_SPENT)
-        credential = await service.credential_in_full(tx, keys, begun.row)
+        credential = await carrying.credential_in_full(tx, keys, begun.row)
     if code is None:
         raise AuthorizationRefused("The provider, or the person there, did not grant the authorisation.")
     client = _client(connections, begun.row, credential)
@@ -187,7 +187,7 @@ async def delete(connections: Connections, actor: Actor, connection_id: str) -> 
     async with connections.db.write(actor) as tx:
         row = await service.found(tx, connection_id, lock=True)
         tokens = tokens_of(keys, tx.workspace_id, row)
-        credential = await service.credential_in_full(tx, keys, row) if tokens is not None else {}
+        credential = await carrying.credential_in_full(tx, keys, row) if tokens is not None else {}
         await service.remove(tx, row)
     if tokens is not None:
         with contextlib.suppress(OAuthClientMissing):  # the operator may have given up the integration before

@@ -9,7 +9,7 @@ import time
 import uuid
 from typing import NamedTuple
 
-from provenance.connections import service
+from provenance.connections import carrying
 from provenance.core.db import ReadTx
 from provenance.ledger.service import Ledger
 from provenance.secrets import service as secrets
@@ -66,11 +66,11 @@ class Known:
         async with self._ledger.db.housekeeping(workspace_id) as tx:
             stamp = await _stamp(tx)
             if kept is None or kept.stamp != stamp:
-                values = [*await secrets.known_values(tx, keys), *await service.known_values(tx, keys)]
+                values = [*await secrets.known_values(tx, keys), *await carrying.known_values(tx, keys)]
                 kept = _Kept(stamp, Mask(values, shortest=SHORTEST), looked)
         self._kept[workspace_id] = kept._replace(looked=looked)
         return kept.mask
 
 
 async def _stamp(tx: ReadTx) -> _Stamp:
-    return (*await secrets.known_stamp(tx), *await service.known_stamp(tx))
+    return (*await secrets.known_stamp(tx), *await carrying.known_stamp(tx))

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import structlog
 
 from provenance.audit import service as audit
-from provenance.connections import oauth, queries, service, targets
+from provenance.connections import carrying, oauth, queries, targets
+from provenance.connections.carrying import Operator
 from provenance.connections.errors import ConnectionBroken, ConnectionNotFound, ProviderAway
 from provenance.connections.oauth import Away, Refused, Tokens
 from provenance.connections.schemas import ConnectionEvent, Row, Status
 from provenance.connections.sealing import seal_tokens, tokens_of
-from provenance.connections.service import Operator
 from provenance.core.actor import Actor
 from provenance.core.clock import NANOS
 from provenance.core.db import Database
@@ -96,9 +96,9 @@ class Refresher:
                 if now is None:
                     raise ConnectionNotFound("The connection was deleted.")
                 if now.status == Status.ERROR.value and row.status != now.status:
-                    service.ensure_active(now)  # refused to whoever had the lease before: not asked for again
+                    carrying.ensure_active(now)  # refused to whoever had the lease before: not asked for again
                 if taken:
-                    credential = await service.credential_in_full(tx, keys, now)
+                    credential = await carrying.credential_in_full(tx, keys, now)
                     client = targets.client_of(
                         now.integration, now.config, credential, self._operator.get(now.integration)
                     )

@@ -1,7 +1,7 @@
 """The running connections of one process: what steps, skills and notifications call outside services with.
 
 ``call`` is the whole way: token fetched if need be, access recorded, credential put on at the egress, its traces
-taken out of the answer. ``ready`` and ``service.authorized`` are its parts, for callers with a transaction of theirs.
+taken out of the answer. ``ready`` and ``carrying.authorized`` are its parts, for callers with a transaction of theirs.
 """
 
 import time
@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from provenance.audit import service as audit
-from provenance.connections import queries, service
+from provenance.connections import carrying, queries, service
+from provenance.connections.carrying import Authorized, Stale
 from provenance.connections.errors import ConnectionBroken, HostNotAllowed, ProviderAway
 from provenance.connections.integrations import INTEGRATIONS, Path, Probe
 from provenance.connections.refreshing import Refresher
 from provenance.connections.schemas import Account, ConnectionEvent, Row, Status, Tested, account_of
-from provenance.connections.service import Authorized, Stale
 from provenance.core.actor import Actor
 from provenance.core.addresses import EgressError
 from provenance.core.clock import iso_millis
@@ -72,15 +72,15 @@ class Connections:
         return (settings.public_url or f"http://localhost:{settings.port}").rstrip("/")
 
     async def ready(self, actor: Actor, connection_id: str) -> None:
-        """See to it that `service.authorized` finds a token that lasts a minute at least.
+        """See to it that `carrying.authorized` finds a token that lasts a minute at least.
 
         Raises ConnectionPaused, ConnectionPending, ConnectionBroken and ProviderAway.
         """
         async with self.db.read(actor) as tx:
             row = await service.found(tx, connection_id)
             now = tx.now
-        service.ensure_active(row)
-        if service.gives_tokens(row) and (row.tokens_sealed is None or service.is_stale(row, now)):
+        carrying.ensure_active(row)
+        if carrying.gives_tokens(row) and (row.tokens_sealed is None or carrying.is_stale(row, now)):
             await self.refresher.fetch(actor, row)
 
     async def authorized(self, actor: Actor, connection_id: str, purpose: Purpose) -> Authorized:
@@ -92,7 +92,7 @@ class Connections:
         for _ in range(_TRIES):
             try:
                 async with self.db.write(actor) as tx:
-                    return await service.authorized(tx, keys, self.operator, connection_id, purpose)
+                    return await carrying.authorized(tx, keys, self.operator, connection_id, purpose)
             except Stale as stale:
                 await self.refresher.fetch(actor, stale.row)
         raise ProviderAway("The provider gives out tokens that run out at once.")
@@ -149,7 +149,7 @@ class Connections:
             try:
                 async with self.db.housekeeping(actor.workspace_id) as tx:
                     now = await service.found(tx, row.wire_id)
-                    return await service.carried_by(tx, keys, self.operator, now)
+                    return await carrying.carried_by(tx, keys, self.operator, now)
             except Stale as stale:
                 await self.refresher.fetch(actor, stale.row)
         raise ProviderAway("The provider gives out tokens that run out at once.")
@@ -182,9 +182,9 @@ class Connections:
         """Fetch another token after one was not taken; None where there is none to fetch."""
         async with self.db.read(actor) as tx:
             row = await service.found(tx, connection_id)
-        if not service.gives_tokens(row):
+        if not carrying.gives_tokens(row):
             return None
-        service.ensure_active(row)  # another call may have been refused a token meanwhile
+        carrying.ensure_active(row)  # another call may have been refused a token meanwhile
         if row.tokens_revision == revision:
             await self.refresher.fetch(actor, row)
         return await self.authorized(actor, connection_id, purpose)

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -13,10 +12,8 @@ from provenance.connections.credentials import checked as checked_credential
 from provenance.connections.credentials import ensure_header, ensure_open, headers_of
 from provenance.connections.errors import (
     BadConfig,
-    ConnectionBroken,
     ConnectionNameTaken,
     ConnectionNotFound,
-    ConnectionPaused,
     ConnectionPending,
     CredentialNeeded,
     NotTested,
@@ -36,42 +33,16 @@ from provenance.connections.schemas import (
     Status,
     shown,
 )
-from provenance.connections.sealing import credential_of, seal_credential, tokens_of
-from provenance.connections.targets import Target
+from provenance.connections.sealing import seal_credential
 from provenance.core import cursors
-from provenance.core.clock import NANOS
 from provenance.core.db import ReadTx, WriteTx
 from provenance.core.ids import decode, new_uuid
 from provenance.core.keyring import WorkspaceKeys
-from provenance.core.settings import IntegrationSettings
 from provenance.secrets import service as secrets
-from provenance.secrets.masking import Mask
 from provenance.secrets.schemas import Purpose
 
 KIND = "connection"
 CONFIG_BYTES = 16 * 1024
-FRESH_NS = 60 * NANOS
-"""An access token with less time left than this is renewed before it is used."""
-
-Operator = Mapping[str, IntegrationSettings]
-
-
-class Stale(Exception):
-    """The access token is missing or about to run out: fetch one, then ask again."""
-
-    def __init__(self, row: Row) -> None:
-        super().__init__(row.wire_id)
-        self.row = row
-
-
-@dataclass(frozen=True, slots=True)
-class Authorized:
-    """What a call of a connection carries, and where it may go. Keep it no longer than the call."""
-
-    target: Target
-    headers: Mapping[str, str] = field(repr=False)
-    mask: Mask = field(repr=False)
-    revision: int
 
 
 async def create(tx: WriteTx, keys: WorkspaceKeys, body: ConnectionCreate) -> Connection:
@@ -219,84 +190,10 @@ async def remove(tx: WriteTx, row: Row) -> None:
     audit.record(tx, ConnectionEvent.DELETED, row.wire_id, data, risk=audit.Risk.HIGH)
 
 
-async def authorized(
-    tx: WriteTx, keys: WorkspaceKeys, operator: Operator, connection_id: str, purpose: Purpose
-) -> Authorized:
-    """Return what a call carries, and record that it is made.
-
-    Raises ConnectionPaused, ConnectionPending and ConnectionBroken, and Stale when a token has to be fetched first,
-    which takes the network: `running.Connections.ready` does that, outside of any transaction.
-    """
-    row = await found(tx, connection_id)
-    ensure_active(row)
-    carried = await carried_by(tx, keys, operator, row)
-    await queries.stamp_use(tx, row.id)
-    data = {"name": row.name, "integration": row.integration, "purpose": purpose.kind, "purposeId": purpose.id}
-    audit.record(tx, ConnectionEvent.ACCESSED, row.wire_id, data, risk=audit.Risk.HIGH)
-    return carried
-
-
-def ensure_active(row: Row) -> None:
-    """Refuse a connection that is not in use. Raises ConnectionPaused, ConnectionPending and ConnectionBroken."""
-    if row.status == Status.PAUSED.value:
-        raise ConnectionPaused(f"The connection {row.name} is paused.")
-    if row.status == Status.PENDING.value:
-        raise ConnectionPending(f"The connection {row.name} was not authorised at the provider yet.")
-    if row.status == Status.ERROR.value:
-        raise ConnectionBroken(f"The connection {row.name} has an error: {row.last_error}")
-
-
-async def carried_by(tx: WriteTx, keys: WorkspaceKeys, operator: Operator, row: Row) -> Authorized:
-    """Return what a call of a connection carries, whatever its status. Raises Stale."""
-    tokens = tokens_of(keys, tx.workspace_id, row)
-    if gives_tokens(row) and (tokens is None or is_stale(row, tx.now)):
-        raise Stale(row)
-    credential = await credential_in_full(tx, keys, row)
-    integration = INTEGRATIONS[row.integration]
-    access_token = None if tokens is None else tokens.access_token
-    headers = headers_of(integration, row.auth_type, row.config, credential, access_token)
-    instance = None if tokens is None else tokens.instance_url
-    target = targets.target_of(integration, row.config, operator.get(row.integration), instance)
-    secret_values = [*_secret_of(credential), *headers.values(), *([] if access_token is None else [access_token])]
-    return Authorized(target, headers, Mask(secret_values), row.tokens_revision)
-
-
-def gives_tokens(row: Row) -> bool:
-    """Tell whether calls carry a token that a provider gave out."""
-    return row.auth_type == "oauth2" or (row.integration == "http" and row.auth_type == "service_account")
-
-
-def is_stale(row: Row, now: int) -> bool:
-    """Tell whether the access token is about to run out."""
-    return row.expires_at is not None and row.expires_at - now < FRESH_NS
-
-
-async def credential_in_full(tx: WriteTx, keys: WorkspaceKeys, row: Row) -> dict[str, Any]:
-    """Return a connection's credential with the secrets it refers to filled in, which records their use."""
-    credential = credential_of(keys, tx.workspace_id, row)
-    full: dict[str, Any] = await secrets.fill(tx, keys, credential, Purpose(KIND, row.wire_id))
-    return full
-
-
 async def refer(tx: WriteTx, connection_ids: Iterable[str], purpose: Purpose) -> None:
     """Note which connections something works with from now on; none when it is gone. Raises ConnectionNotFound."""
     rows = [await found(tx, each, lock=True) for each in sorted(set(connection_ids))]
     await queries.refer(tx, [row.id for row in rows], purpose.kind, purpose.id)
-
-
-async def known_values(tx: ReadTx, keys: WorkspaceKeys) -> list[Any]:
-    """Return the credentials and tokens of the workspace's connections, to know them by where they must not be."""
-    found: list[Any] = []
-    for row in await queries.every(tx):
-        found += _secret_of(credential_of(keys, tx.workspace_id, row))
-        tokens = tokens_of(keys, tx.workspace_id, row)
-        found += [] if tokens is None else [tokens.access_token, tokens.refresh_token]
-    return found
-
-
-async def known_stamp(tx: ReadTx) -> tuple[int, int, int]:
-    """Return what changes whenever a connection gets another credential or token."""
-    return await queries.stamp_of_credentials(tx)
 
 
 def wanted_scopes(integration: str, config: Mapping[str, Any]) -> list[str]:
@@ -329,8 +226,3 @@ def _sealed(
 def _merged(before: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     """Merge a patch into a config (RFC 7396, its first level: members are replaced whole)."""
     return {name: value for name, value in {**before, **patch}.items() if value is not None}
-
-
-def _secret_of(credential: Mapping[str, Any]) -> list[Any]:
-    """Return what of a credential is secret: all but whom it belongs to."""
-    return [value for name, value in credential.items() if name not in ("username", "email")]

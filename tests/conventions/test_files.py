@@ -76,7 +76,7 @@ OF_ITS_OWN = {
     "notifications": {"dependencies", "mailing", "recipients", "rules", "sending", "slack"},
     "notifications/digest": {"composing", "schedule", "sending"},
     "connections": {
-        "authorizing", "credentials", "dependencies", "integrations", "known", "notifying", "oauth", "pages",
+        "authorizing", "carrying", "credentials", "dependencies", "integrations", "known", "notifying", "oauth", "pages",
         "refreshing", "running", "sealing", "targets", "uses",
     },
     "datastores": {"dependencies", "finding", "keys", "running", "signing", "storing"},
