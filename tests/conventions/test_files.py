@@ -76,8 +76,8 @@ OF_ITS_OWN = {
     "notifications": {"dependencies", "mailing", "recipients", "rules", "sending", "slack"},
     "notifications/digest": {"composing", "schedule", "sending"},
     "connections": {
-        "authorizing", "carrying", "credentials", "dependencies", "integrations", "known", "notifying", "oauth", "pages",
-        "refreshing", "running", "sealing", "targets", "uses",
+        "authorizing", "carrying", "credentials", "dependencies", "integrations", "known", "notifying", "oauth",
+        "pages", "refreshing", "running", "sealing", "targets", "uses",
     },
     "datastores": {"dependencies", "finding", "keys", "running", "signing", "storing"},
     "datastores/objects": {"ranges", "serving"},
