@@ -21,6 +21,7 @@ from provenance.core.actor import Actor, Kind
 from provenance.core.clock import now_ns
 from provenance.core.disk import DiskGuard
 from provenance.core.errors import Invalid, Unavailable
+from provenance.core.pool import look_before_use
 
 metadata = MetaData(
     naming_convention={
@@ -181,11 +182,11 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=10,
-            pool_pre_ping=True,
             pool_use_lifo=True,
             hide_parameters=True,  # an error that is logged must not bring along what was to be stored
             connect_args={"server_settings": SESSION_SETTINGS, "timeout": 10},
         )
+        look_before_use(self.engine)
 
     @asynccontextmanager
     async def read(self, actor: Actor, workspace_id: uuid.UUID | None = None) -> AsyncIterator[ReadTx]:
