@@ -1,8 +1,10 @@
 """What every test is handed: one real database per run, one real server over a socket, one fresh workspace a test."""
 
 import asyncio
+import gc
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,6 +35,13 @@ from tests import watching
 # A run that was started in the background of a script ignores Ctrl-C, and what it starts would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Compiling the code anew costs each process that a test starts half a second, and the tests themselves ten.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# What is loaded until the tests begin lives as long as they do: looking for garbage in it finds none.
+gc.disable()
+
 # A client reads all the authorities of the web when it is made, for 20 ms; the tests speak to the loopback alone.
 os.environ.setdefault("SSL_CERT_FILE", str(Path(__file__).with_name("authority.pem")))
 
@@ -43,6 +52,12 @@ hypothesis.settings.load_profile(os.environ.get("PROVENANCE_TEST_EXAMPLES", "sam
 
 _TEMPLATES: dict[str, str] = {}
 ALL_SCOPES = tuple(scope.value for scope in Scope)
+
+
+def pytest_collection_finish() -> None:
+    """Take what was loaded out of the collector's sight; from here on it looks."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -4,7 +4,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -226,10 +226,10 @@ class TestFolders:
 
 class TestText:
     def test_nothing_is_left_to_do(self) -> None:
-        assert [text for _, text in COMMENTS if re.search(r"\b(TODO|FIXME|XXX|HACK)\b", text)] == []
+        assert [text for _, text in comments() if re.search(r"\b(TODO|FIXME|XXX|HACK)\b", text)] == []
 
     def test_a_lint_exception_names_its_rule(self) -> None:
-        for path, text in COMMENTS:
+        for path, text in comments():
             if "type: ignore" in text:
                 assert re.search(r"type: ignore\[[a-z-]+(, ?[a-z-]+)*\]", text), (path, text)
             if "noqa" in text:
@@ -237,7 +237,7 @@ class TestText:
 
     def test_no_code_is_commented_out(self) -> None:
         code = re.compile(r"#\s*(def |class |return\b.*\(|import |from \w+ import |if .*:$)")
-        assert [each for each in COMMENTS if code.match(each[1])] == []
+        assert [each for each in comments() if code.match(each[1])] == []
 
     def test_functions_can_be_read_at_a_glance(self) -> None:
         for path in SOURCES:
@@ -248,11 +248,12 @@ class TestText:
                     assert (node.end_lineno or 0) - node.lineno < 90, f"{named(path)}:{node.name}"
 
 
-def comments() -> Iterator[tuple[str, str]]:
-    for path in SOURCES:
-        for token in tokenize.generate_tokens(io.StringIO(path.read_text("utf-8")).readline):
-            if token.type == tokenize.COMMENT:
-                yield named(path), token.string
-
-
-COMMENTS = list(comments())
+@cache
+def comments() -> list[tuple[str, str]]:
+    """Return each comment with its file; asked by a test, because every process that runs any test loads this file."""
+    return [
+        (named(path), token.string)
+        for path in SOURCES
+        for token in tokenize.generate_tokens(io.StringIO(path.read_text("utf-8")).readline)
+        if token.type == tokenize.COMMENT
+    ]
