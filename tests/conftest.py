@@ -42,8 +42,9 @@ sys.dont_write_bytecode = False
 # What is loaded until the tests begin lives as long as they do: looking for garbage in it finds none.
 gc.disable()
 
-# A client reads all the authorities of the web when it is made, for 20 ms; the tests speak to the loopback alone.
-os.environ.setdefault("SSL_CERT_FILE", str(Path(__file__).with_name("authority.pem")))
+# A client reads all the authorities of the web when it is made, for 20 ms, and each process of ours when it starts; the
+# tests speak to the loopback alone, whatever this machine trusts.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("authority.pem"))
 
 # The same examples in every run, so that what is red was broken by the change at hand; `chance` looks for new ones.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
