@@ -3,7 +3,6 @@
 Bodies are no JSON and ids nobody's, so that a call that passes is answered whatever else, but neither 401 nor 403.
 """
 
-import asyncio
 import re
 import time
 import uuid
@@ -41,6 +40,7 @@ from provenance.identity.sessions.schemas import Method, Mode, Proof
 from provenance.ledger.service import Ledger
 from provenance.main import create_app
 from provenance.openapi import declared_routes
+from tests.asking import ask
 from tests.conftest import Running, Tenant, make_tenant_of
 from tests.identity.conftest import new_email
 
@@ -176,40 +176,8 @@ async def callers(app: Running) -> list[Shown]:
 
 
 async def status_of(door: Door, cell: Cell, headers: dict[str, str]) -> int:
-    """Send one request over ASGI; return its status, without waiting for the end of an answer that streams."""
-    body = b"" if cell.method in ("GET", "HEAD", "DELETE") else b"{"
-    sent = {**headers, "host": "localhost", "content-type": "application/json", "content-length": str(len(body))}
-    path = re.sub(r"\{\w+(:\w+)?\}", ID, cell.path)
-    scope: dict[str, Any] = {
-        "type": "http",
-        "method": cell.method,
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
-        "client": ("127.0.0.1", 1),
-        "scheme": "http",
-        "http_version": "1.1",
-    }
-    parts = [{"type": "http.request", "body": body, "more_body": False}]
-    began = asyncio.Event()
-    status = 0
-
-    async def receive() -> dict[str, Any]:
-        if parts:
-            return parts.pop()
-        await began.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(message: Any) -> None:
-        nonlocal status
-        if message["type"] == "http.response.start":
-            status = message["status"]
-            began.set()
-
-    async with asyncio.timeout(20):
-        await door(scope, receive, send)
-    return status
+    """Send one request; return its status."""
+    return (await ask(door, cell.method, re.sub(r"\{\w+(:\w+)?\}", ID, cell.path), headers)).status
 
 
 def told(status: int) -> Verdict:

@@ -1,6 +1,7 @@
 """Which keys are no good: none, wrong ones in every way, a revoked one; the table of permissions is in conventions."""
 
 import asyncio
+import json
 import re
 from typing import Any
 
@@ -13,6 +14,7 @@ from provenance.core.routing import access_of
 from provenance.features import ROUTES
 from provenance.identity.schemas import ApiKey
 from provenance.main import feature_routers
+from tests.asking import ask
 from tests.conftest import MakeTenant, Running, Tenant
 
 GUARDED = [
@@ -47,7 +49,9 @@ async def stranger(app: Running) -> Any:
 
 
 class TestEveryRoute:
-    async def test_without_a_valid_key_it_is_401(self, stranger: httpx.AsyncClient, workspace: Tenant) -> None:
+    async def test_without_a_valid_key_it_is_401(
+        self, app: Running, stranger: httpx.AsyncClient, workspace: Tenant
+    ) -> None:
         _, key_id, secret = workspace.key.split("_")
         wrong = [
             None,
@@ -59,10 +63,17 @@ class TestEveryRoute:
             f"pv_{ApiKey.random().id}_{secret}",
             workspace.key.upper(),
         ]
+        early = {path for _, path in app.door._hot} | {path.decode() for path in app.door.express}
+        assert early & {path for _, path in GUARDED}
         for method, path in GUARDED:
             for key in wrong:
-                answer = await call(stranger, method, path, key)
-                assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated"), (method, path, key)
+                headers = {} if key is None else {"x-api-key": key}
+                answer = await ask(app.door, method, concrete(path), headers)
+                told = answer.status, json.loads(answer.body)["code"]
+                assert told == (401, "not_authenticated"), (method, path, key)
+                if path in early:  # what reads the connection may answer these before the application is asked
+                    over = await call(stranger, method, path, key)
+                    assert (over.status_code, over.json()["code"]) == (401, "not_authenticated"), (method, path, key)
 
     def test_the_table_is_not_empty(self) -> None:
         assert len(GUARDED) >= 18
