@@ -78,10 +78,10 @@ async def approve(
         columns = revising.other_payload(row, asked.payload)
         row = await revising.next_revision(tx, row, columns) if columns else row
     revising.ensure_fits(row, msgspec.json.decode(row.payload))
-    await _ensure_first_vote(tx, row)
+    before = await _ensure_first_vote(tx, row)
     data: dict[str, Any] = {"commented": asked.comment is not None, **desk.way}
     data |= await _passkey(tx, desk, row, asked.assertion)
-    statement, signed = await vote(tx, desk.keys, row, "approved", comment=asked.comment)
+    statement, signed = await vote(tx, desk.keys, row, "approved", before=before, comment=asked.comment)
     data |= evidence_of(statement, signed[-1])
     if len(signed) < row.required:
         record(tx, ApprovalEvent.VOTED, row, {**data, "approvals": len(signed), "requiredApprovals": row.required})
@@ -162,7 +162,9 @@ async def ensure_another(tx: ReadTx, row: Row[Any]) -> None:
         raise SelfApproval(row.risk)
 
 
-async def _ensure_first_vote(tx: ReadTx, row: Row[Any]) -> None:
+async def _ensure_first_vote(tx: ReadTx, row: Row[Any]) -> list[Row[Any]]:
+    """Return the decisions on an approval as it stands. Raises AlreadyVoted when the actor's is among them."""
     found = await queries.decisions(tx, row.id, row.payload_revision)
     if any(each.decided_by == tx.actor.id for each in found):
         raise AlreadyVoted
+    return found

@@ -28,10 +28,13 @@ async def held(tx: WriteTx, approval_id: str) -> Row[Any]:
 
     Raises ApprovalNotFound, NotReviewer, AlreadyDecided.
     """
-    seen = await found(tx, approval_id)
+    known = ids.decode(PREFIX, approval_id)
+    seen = None if known is None else await queries.standing(tx, known)
+    if known is None or seen is None:
+        raise ApprovalNotFound
     ensure_open(tx, seen)
     await engine_service.hold_run(tx, seen.token)
-    row = await queries.lock(tx, seen.id)
+    row = await queries.lock(tx, known)
     ensure_open(tx, row)
     return row
 

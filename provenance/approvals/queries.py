@@ -44,6 +44,12 @@ async def one(tx: ReadTx, approval_id: uuid.UUID) -> Row[Any] | None:
     return (await tx.execute(select(approvals).where(*_mine(tx, approval_id)))).first()
 
 
+async def standing(tx: ReadTx, approval_id: uuid.UUID) -> Row[Any] | None:
+    """Return where an approval stands: its token, who may decide, its status and when it expires."""
+    columns = [approvals.c[name] for name in ("token", "assignees", "status", "expires_at")]
+    return (await tx.execute(select(*columns).where(*_mine(tx, approval_id)))).first()
+
+
 async def lock(tx: WriteTx, approval_id: uuid.UUID) -> Row[Any]:
     """Return an approval that is there, and hold its lock until the transaction ends."""
     return (await tx.execute(select(approvals).where(*_mine(tx, approval_id)).with_for_update())).one()

@@ -102,19 +102,19 @@ async def vote(
     row: Row[Any],
     choice: Choice,
     *,
+    before: Sequence[Row[Any]] = (),
     comment: str | None = None,
     rule: str | None = None,
 ) -> tuple[Statement, list[Signed]]:
     """Sign and keep a decision of whoever acts; return the statement and the decisions on it of the same kind.
 
-    ``rule`` names what the system follows where it decides.
+    ``before`` are the decisions on this state that there were; ``rule`` names what the system follows where it decides.
     """
     statement, by = await statement_of(tx, row), tx.acting[0]
     mine = sign(keys, statement.digest, choice, by=by, at=tx.now, comment=comment, rule=rule)
     kept = {"decision": choice, "comment": comment, "rule": rule, "at": tx.now, "signature": mine.signature}
     await queries.put_decision(tx, row, decided_by=by, **kept)
-    found = await queries.decisions(tx, row.id, row.payload_revision)
-    others = [signed_of(each) for each in found if each.decision == choice and each.decided_by != by]
+    others = [signed_of(each) for each in before if each.decision == choice and each.decided_by != by]
     return statement, [*others, mine]
 
 
