@@ -2,17 +2,23 @@
 
 The order of one lane is kept by one rule: only its oldest open delivery can be taken, with those right behind it.
 What waits behind another is put off, and brought forward when that is settled; should a bringing forward be missed,
-because both happened at once, the putting off runs out by itself.
+because both happened at once, the putting off runs out by itself. The further behind, the longer it is: of a long
+backlog only little is looked at in vain.
 """
 
 import uuid
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from provenance.bus.deliveries.queries import PUT_OFF_NS
 from provenance.bus.deliveries.schemas import Claimed
 from provenance.bus.messages.schemas import Row as Message
 from provenance.bus.statements import Statements, arrays, as_uuid, unnest
+from provenance.core.clock import NANOS
+
+APART_NS: Final = 2_000_000
+"""How much longer something is put off for each delivery between it and the oldest of its lane."""
+LONGEST_NS: Final = 300 * NANOS
 
 _IN_HAND = """(
     SELECT count(DISTINCT coalesce(d.lane, d.seq)) FROM bus_deliveries AS d
@@ -64,7 +70,10 @@ taken AS MATERIALIZED (
          WHERE e.workspace_id = h.workspace_id AND e.subscription_id = h.subscription_id AND e.lane = h.lane
            AND e.state = 'open' AND e.seq > h.seq ORDER BY e.seq LIMIT $6) AS f),
 put_off AS (
-    UPDATE bus_deliveries AS d SET due_at = greatest(due.head_due, $5 + {PUT_OFF_NS}) FROM due
+    UPDATE bus_deliveries AS d
+       SET due_at = greatest(due.head_due,
+                             $5 + least(greatest((due.seq - due.head) * {APART_NS}, {PUT_OFF_NS}), {LONGEST_NS}))
+      FROM due
      WHERE due.head <> due.seq AND d.workspace_id = due.workspace_id AND d.subscription_id = due.subscription_id
        AND d.seq = due.seq AND d.state = 'open' AND NOT EXISTS (
         SELECT 1 FROM taken AS t WHERE t.workspace_id = due.workspace_id
@@ -109,6 +118,17 @@ async def lock_one(statements: Statements, now: int, workspace_id: uuid.UUID, su
     """Lock a subscription's target, waiting for whoever holds it."""
     found = await statements.fetch(_LOCK_ONE, now, workspace_id, subscription_id)
     return Due(as_uuid(found[0][0]), *tuple(found[0])[1:]) if found else None
+
+
+_ANY_DUE = """
+SELECT 1 FROM bus_deliveries AS d WHERE d.workspace_id = $1 AND d.subscription_id = $2 AND d.state = 'open'
+   AND d.due_at <= $3 LIMIT 1
+"""
+
+
+async def any_due(statements: Statements, now: int, workspace_id: uuid.UUID, subscription_id: str) -> bool:
+    """Tell whether something of a subscription is due, if only to be put off."""
+    return bool(await statements.fetch(_ANY_DUE, workspace_id, subscription_id, now))
 
 
 async def claim(

@@ -65,20 +65,24 @@ async def settle(statements: Statements, now: int, results: Sequence[Result]) ->
 
 _LANES = {"workspace_id": "uuid", "subscription_id": "text", "lane": "bigint"}
 _BRING_FORWARD = f"""
-UPDATE bus_deliveries AS d SET due_at = $4
+UPDATE bus_deliveries AS d SET due_at = d.published_at
   FROM {unnest(_LANES)} CROSS JOIN LATERAL (
     SELECT e.seq FROM bus_deliveries AS e WHERE e.workspace_id = o.workspace_id
        AND e.subscription_id = o.subscription_id AND e.lane = o.lane AND e.state = 'open' ORDER BY e.seq LIMIT 1
   ) AS head
  WHERE d.workspace_id = o.workspace_id AND d.subscription_id = o.subscription_id AND d.seq = head.seq
-   AND d.lease IS NULL AND d.attempts = 0 AND d.due_at > $4
+   AND d.lease IS NULL AND d.attempts = 0 AND d.due_at > d.published_at
 """  # noqa: S608 — names of ours
 
 
-async def bring_forward(statements: Statements, now: int, lanes: Sequence[tuple[uuid.UUID, str, int]]) -> None:
-    """Let the next of each lane be taken at once: what it waited for is settled."""
+async def bring_forward(statements: Statements, lanes: Sequence[tuple[uuid.UUID, str, int]]) -> None:
+    """Let the next of each lane be taken at once: what it waited for is settled.
+
+    It is due as of its publication, and so before whatever was put off meanwhile: however much waits behind others,
+    what can be taken is found first.
+    """
     if lanes:
-        await statements.fetch(_BRING_FORWARD, *arrays(_LANES, lanes), now)
+        await statements.fetch(_BRING_FORWARD, *arrays(_LANES, lanes))
 
 
 _STANDING = {

@@ -30,7 +30,7 @@ async def apply(statements: Statements, now: int, acting: tuple[str, str], resul
     applied = await queries.settle(statements, now, results)
     results = [each for each in results if each.claimed.seq in applied]
     lanes = {(*place_of(each), each.claimed.lane) for each in results if each.state != OPEN and each.claimed.lane}
-    await queries.bring_forward(statements, now, sorted(lanes))
+    await queries.bring_forward(statements, sorted(lanes))
     deeds = await _stand(statements, now, acting, known, results)
     lost = [GivenUp(each, rules.get(place_of(each), DeadLetter())) for each in results if each.state in (DEAD, DROPPED)]
     return deeds + await give_up(statements, now, acting, lost)

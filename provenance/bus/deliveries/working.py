@@ -69,7 +69,7 @@ class Deliverer:
         self._session = Session(ledger.db.url, f"provenance bus {kind}")
         self._known: dict[Place, Known] = {}
         self.ended = asyncio.Event()
-        """Set when something was settled: there may be more to take."""
+        """Set when something was settled or looked at: there may be more to take."""
         self._settler = Settler(ledger, self._session, self.ended.set)
         self.running: set[asyncio.Task[None]] = set()
 
@@ -101,6 +101,7 @@ class Deliverer:
                 return 0
             await self._learn(due)
             taken = await queries.claim(connection, now, wanted, lease=uuid.uuid4(), behind=BEHIND, counted=False)
+        self.ended.set()  # there may be more, or only what waits behind others was found
         for hand in self._hands(due, taken):
             task = asyncio.create_task(self._work(hand))
             self.running.add(task)

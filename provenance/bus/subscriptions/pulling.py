@@ -24,6 +24,9 @@ from provenance.core.actor import Actor
 from provenance.core.clock import NANOS, iso_millis, until
 from provenance.core.db import WriteTx
 
+LOOKS = 50
+"""How often a pull looks further when all it found has to wait."""
+
 
 async def pull(tx: WriteTx, actor: Actor, subscription_id: str, most: int) -> Pulled:
     """Take up to so many messages of a queue in hand; none when nothing is due.
@@ -39,6 +42,10 @@ async def pull(tx: WriteTx, actor: Actor, subscription_id: str, most: int) -> Pu
     until, lease = tx.now + due.lease_seconds * NANOS, uuid.uuid4()
     wanted = [(tx.workspace_id, subscription_id, min(most, due.room - due.in_hand), until)]
     taken = await deliveries.claim(statements, tx.now, wanted, lease=lease, behind=0, counted=True)
+    for _ in range(LOOKS):  # what waits behind others is put off, and what they wait for found behind it
+        if taken or not await deliveries.any_due(statements, tx.now, tx.workspace_id, subscription_id):
+            break
+        taken = await deliveries.claim(statements, tx.now, wanted, lease=lease, behind=0, counted=True)
     rules = service.rules_of(row)
     over = [result for each in taken if (result := _over(tx, each.claimed, rules.max_attempts)) is not None]
     if over:
