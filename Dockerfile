@@ -5,7 +5,8 @@ WORKDIR /opt/provenance
 COPY requirements/main.txt requirements/main.txt
 RUN /opt/venv/bin/pip install --no-cache-dir --require-hashes -r requirements/main.txt
 COPY . .
-RUN /opt/venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation -e .
+RUN /opt/venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation -e . \
+    && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash provenance provenance_client migrations
 
 FROM python:3.12-slim
 RUN useradd --system --uid 10001 --create-home provenance \
