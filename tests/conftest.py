@@ -14,6 +14,7 @@ import asyncpg
 import httpx
 import hypothesis
 import pytest
+import structlog
 import uvicorn
 
 from provenance.core.actor import Scope
@@ -45,6 +46,14 @@ gc.disable()
 # A client reads all the authorities of the web when it is made, for 20 ms, and each process of ours when it starts; the
 # tests speak to the loopback alone, whatever this machine trusts.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("authority.pem"))
+
+# A traceback in colours and with all variables takes a second, and tests make mistakes be logged by the dozen.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 # The same examples in every run, so that what is red was broken by the change at hand; `chance` looks for new ones.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import structlog
 
 from provenance.core import ids
 from provenance.core.egress import Egress
@@ -76,13 +75,6 @@ class World:
 
 
 MakeWorld = Callable[..., Awaitable[World]]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _plain_tracebacks() -> None:
-    """Some tests make mistakes be logged by the dozen: coloured tracebacks with all variables take a second each."""
-    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-    structlog.configure(processors=[structlog.processors.add_log_level, plain])
 
 
 @pytest.fixture
