@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, Self
 from zoneinfo import available_timezones
 
@@ -53,8 +54,14 @@ class ChannelKind(StrEnum):
     IN_APP = "inApp"
 
 
+@cache
+def _zones() -> frozenset[str]:
+    """Return all names; asking the machine for them reads six hundred files, for 5 ms."""
+    return frozenset(available_timezones())
+
+
 def _known_zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in _zones():
         raise ValueError("is no time zone such as Europe/Berlin or UTC")
     return name
 
