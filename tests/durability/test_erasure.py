@@ -22,7 +22,8 @@ from provenance.postgres.place import cluster_folder
 from tests.durability.installation import Installation, installation
 from tests.postgres.processes import wait_until
 
-ROWS = 10_000
+ROWS = 4_000
+"""Of one person: four times what is erased at once, and more than one page of everything."""
 
 
 def canaries(person: str) -> list[bytes]:
