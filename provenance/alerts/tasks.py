@@ -19,7 +19,7 @@ from provenance.ledger.feed import Row, on_batch
 from provenance.ledger.feed.queries import claim
 from provenance.ledger.service import Ledger
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 1.0
 AWAY_SECONDS = 5.0
 GRACE = NANOS
 """How far behind the database's clock time passes: a row is recorded a little before it can be read."""
