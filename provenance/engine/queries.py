@@ -91,17 +91,35 @@ UPDATE runs SET {WOKEN}
 """  # noqa: S608 — names of ours
 PROMOTER = "SELECT pg_try_advisory_xact_lock(7300000006)"
 PROMOTE = """
-UPDATE runs SET slot = 1, status = 'running', run_after = now()
- WHERE (workspace_id, id) IN (
-    SELECT w.workspace_id, w.id
-      FROM (SELECT workspace_id, workflow_id, id, max_concurrent,
-                   row_number() OVER (PARTITION BY workspace_id, workflow_id ORDER BY priority DESC, id) AS turn
-              FROM runs WHERE slot = 0 AND state <> 'ended') AS w
-     WHERE w.turn <= w.max_concurrent - (
+WITH RECURSIVE limited AS (
+    (SELECT workspace_id, workflow_id FROM runs WHERE slot = 0 AND state <> 'ended'
+      ORDER BY workspace_id, workflow_id LIMIT 1)
+     UNION ALL
+    SELECT following.* FROM limited AS l CROSS JOIN LATERAL (
+        SELECT r.workspace_id, r.workflow_id FROM runs AS r
+         WHERE r.slot = 0 AND r.state <> 'ended' AND (r.workspace_id, r.workflow_id) > (l.workspace_id, l.workflow_id)
+         ORDER BY r.workspace_id, r.workflow_id LIMIT 1) AS following),
+free AS (
+    SELECT l.workspace_id, l.workflow_id, first.max_concurrent - (
         SELECT count(*) FROM runs AS h
-         WHERE h.workspace_id = w.workspace_id AND h.workflow_id = w.workflow_id AND h.slot = 1 AND h.state <> 'ended'))
+         WHERE h.workspace_id = l.workspace_id AND h.workflow_id = l.workflow_id AND h.slot = 1 AND h.state <> 'ended'
+        ) AS slots
+      FROM limited AS l CROSS JOIN LATERAL (
+        SELECT w.max_concurrent FROM runs AS w
+         WHERE w.workspace_id = l.workspace_id AND w.workflow_id = l.workflow_id AND w.slot = 0 AND w.state <> 'ended'
+         ORDER BY w.priority DESC, w.id LIMIT 1) AS first),
+turns AS MATERIALIZED (
+    SELECT free.workspace_id, turn.id FROM free CROSS JOIN LATERAL (
+        SELECT w.id FROM runs AS w
+         WHERE w.workspace_id = free.workspace_id AND w.workflow_id = free.workflow_id AND w.slot = 0
+           AND w.state <> 'ended'
+         ORDER BY w.priority DESC, w.id LIMIT greatest(free.slots, 0)) AS turn)
+UPDATE runs AS r SET slot = 1, status = 'running', run_after = now()
+  FROM turns WHERE r.workspace_id = turns.workspace_id AND r.id = turns.id
 """
-"""Give free slots of limited workflows to the next in line. One at a time, under `PROMOTER`: two would count alike."""
+"""Give free slots of limited workflows to the next in line, however long the line is: it goes from one such workflow to
+the next, and looks at the heads alone; the first in line says how many slots there are. One at a time, under
+`PROMOTER`: two would count alike."""
 OUTLOOK = """
 SELECT extract(epoch FROM least(
     (SELECT min(run_after) FROM runs WHERE state = 'parked' AND run_after < 'infinity'),

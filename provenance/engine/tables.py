@@ -85,8 +85,14 @@ runs = Table(
         "run_after",
         postgresql_where=text("state = 'queued' AND slot IS DISTINCT FROM 0"),
     ),
+    Index("ix_runs_slots", "workspace_id", "workflow_id", postgresql_where=text("slot = 1 AND state <> 'ended'")),
     Index(
-        "ix_runs_limited", "workspace_id", "workflow_id", postgresql_where=text("slot IS NOT NULL AND state <> 'ended'")
+        "ix_runs_line",
+        "workspace_id",
+        "workflow_id",
+        text("priority DESC"),
+        "id",
+        postgresql_where=text("slot = 0 AND state <> 'ended'"),
     ),
     Index("ix_runs_owned", "owner", postgresql_where=text("state = 'running'")),
     Index("ix_runs_timers", "run_after", postgresql_where=text("state = 'parked'")),

@@ -1,6 +1,7 @@
 """The fence, the signal, the lease and the slots, statement by statement on a real database."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from provenance.core import ids
 from provenance.core.db import asyncpg_dsn
 from provenance.core.ids import new_uuid
+from provenance.engine import queries
 from provenance.engine import service as engine_service
 from provenance.engine.dispatch import Dispatch
 from provenance.engine.errors import AlreadyResolved
@@ -19,6 +21,7 @@ from provenance.engine.tokens import wait_token
 from provenance.ledger.service import Deed
 from provenance.runs.events import RunEvent, by_system, run_fact
 from tests.conftest import Running, Tenant
+from tests.postgres.plans import kept_plan
 
 KINDS: list[str] = []
 
@@ -35,12 +38,20 @@ class Bench:
     def dispatch(self, lease: float = 12.0) -> Dispatch:
         return Dispatch(self.app.ledger.db.url, lease_seconds=lease)
 
-    async def begin(self, state: State = State.QUEUED, *, most: int | None = None, **more: Any) -> RunKey:
+    async def begin(
+        self,
+        state: State = State.QUEUED,
+        *,
+        most: int | None = None,
+        workflow_id: uuid.UUID | None = None,
+        priority: int = 0,
+        **more: Any,
+    ) -> RunKey:
         key = RunKey(self.workspace_id, new_uuid())
         slot = None if most is None else 0
         new = NewRun(
-            *key, self.workflow_id, 1, "development", slot, most, 0, 3600.0, None, None, "api", "tester", "system", 0,
-            None, None, None, "{}", "{}", 1,
+            *key, workflow_id or self.workflow_id, 1, "development", slot, most, priority, 3600.0, None, None, "api",
+            "tester", "system", 0, None, None, None, "{}", "{}", 1,
         )  # fmt: skip
         more = {"after": 0.0, **more}
         assert await self.commit(Checkpoint(key, 0, 0, 0, state, Status.RUNNING, new=new, **more))
@@ -227,6 +238,32 @@ class TestSlots:
         for each in (dispatch, other):
             await each.leave()
             await each.forget()
+
+    async def test_each_workflow_has_its_own_and_the_more_urgent_go_first(self, bench: Bench) -> None:
+        workflows = sorted(new_uuid() for _ in range(3))
+        waiting = {
+            each: [await bench.begin(most=at + 1, workflow_id=each) for _ in range(4)]
+            for at, each in enumerate(workflows)
+        }
+        urgent = await bench.begin(most=2, workflow_id=workflows[1], priority=5)
+        dispatch = bench.dispatch()
+        await dispatch.beat()
+
+        async def slots() -> list[list[int]]:
+            return [[(await bench.row(key))["slot"] for key in keys] for keys in [*waiting.values(), [urgent]]]
+
+        wanted = [[1, 0, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0], [1]]
+        async with asyncio.timeout(30):
+            while await slots() != wanted:
+                await dispatch.promote()  # does nothing while another is at it
+        await dispatch.promote()
+        assert await slots() == wanted, "nothing is free"
+        await dispatch.forget()
+
+    async def test_a_line_is_looked_at_by_its_head_alone(self, postgres_url: str) -> None:
+        plan = await kept_plan(postgres_url, queries.PROMOTE)
+        assert plan.count("using ix_runs_line") == 4, plan
+        assert plan.count("using ix_runs_slots") == 1, plan
 
 
 class TestGroups:
