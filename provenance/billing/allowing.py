@@ -35,7 +35,7 @@ class RunsAllowed:
             raise PlanLimitReached("runs")
 
     async def _left(self, workspace_id: uuid.UUID) -> int | None:
-        async with self._ledger.db.housekeeping(workspace_id) as tx:
+        async with self._ledger.db.aside.housekeeping(workspace_id) as tx:
             limit = workspaces.limits_of(self._ledger.settings, await workspaces.plan_of(tx)).get("runs")
             if limit is None:
                 return None

@@ -40,6 +40,8 @@ SESSION_SETTINGS = {
 }
 """What every session asks of the server; a forgotten transaction ends after five seconds."""
 
+ASIDE = 2
+"""Connections for what is looked up in the middle of a transaction."""
 _OUT_OF_REACH = ("08", "53", "57P", "25006")
 """SQLSTATE prefixes of a database that can't serve now: connection, resources (disk full), shutdown, read-only."""
 _CONTENDED = ("40001", "40P01", "55P03")
@@ -187,6 +189,17 @@ class Database:
             connect_args={"server_settings": SESSION_SETTINGS, "timeout": 10},
         )
         look_before_use(self.engine)
+        self._aside: Database | None = None
+
+    @property
+    def aside(self) -> "Database":
+        """The same database over a few connections of its own, for what is looked up in the middle of a transaction.
+
+        Whoever waits for a connection of a pool while holding one of it waits for others that may do just the same.
+        """
+        if self._aside is None:
+            self._aside = Database(self.url, pool_size=ASIDE)
+        return self._aside
 
     @asynccontextmanager
     async def read(self, actor: Actor, workspace_id: uuid.UUID | None = None) -> AsyncIterator[ReadTx]:
@@ -230,6 +243,8 @@ class Database:
     async def close(self) -> None:
         """Close every connection of the pool."""
         await self.engine.dispose()
+        if self._aside is not None:
+            await self._aside.close()
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:

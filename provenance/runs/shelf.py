@@ -13,11 +13,11 @@ from provenance.workflows.plan import Plan
 
 
 class WorkflowShelf:
-    """The versions of the workflows of every workspace."""
+    """The versions of the workflows of every workspace, read aside: who asks may be in a transaction."""
 
     def __init__(self, ledger: Ledger) -> None:
         """Take the ledger: its database, and what it counted."""
-        self._db = ledger.db
+        self._db = ledger.db.aside
         self._allowed = RunsAllowed(ledger)
 
     async def live(self, workspace_id: uuid.UUID, workflow_id: uuid.UUID) -> Live | None:
