@@ -31,7 +31,7 @@ from provenance.migrate import upgrade
 from provenance.postgres import EmbeddedPostgres
 from provenance.realtime.serving import Serving
 from provenance.workspace import service as workspaces
-from tests import watching
+from tests import nesting, watching
 
 # A run that was started in the background of a script ignores Ctrl-C, and what it starts would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -54,6 +54,8 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+nesting.watch()
 
 # The same examples in every run, so that what is red was broken by the change at hand; `chance` looks for new ones.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)

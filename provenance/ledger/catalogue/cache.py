@@ -195,7 +195,7 @@ class Catalogues:
         self._known.pop(workspace_id, None)
 
     async def _refresh(self, workspace_id: uuid.UUID) -> Catalogue:
-        async with self._db.housekeeping(workspace_id) as tx:
+        async with self._db.aside.housekeeping(workspace_id) as tx:
             found = await self.within(tx)
         self._known[workspace_id] = found
         return found
@@ -203,7 +203,7 @@ class Catalogues:
     async def _check(self, workspace_id: uuid.UUID, known: Catalogue) -> None:
         """Check what is known; whatever was learnt or forgotten meanwhile is newer and counts."""
         with contextlib.suppress(Exception):  # whatever it is, the request that has to wait meets it, and tells
-            async with self._db.housekeeping(workspace_id) as tx:
+            async with self._db.aside.housekeeping(workspace_id) as tx:
                 found = await self.within(tx)
             if self._known.get(workspace_id) is known:
                 self._known[workspace_id] = found
