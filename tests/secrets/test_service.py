@@ -1,5 +1,6 @@
 """What other features ask of secrets: use, references, masks; and what the clock does."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -93,9 +94,15 @@ class TestUse:
 
     async def test_users_at_once_do_not_wait_for_one_another(self, client: httpx.AsyncClient, room: Room) -> None:
         await made(client)
-        async with room.write() as first, room.write() as second:
-            await service.use(first, room.keys, "stripe.key", STEP)
-            await service.use(second, room.keys, "stripe.key", STEP)
+        both = asyncio.Barrier(2)
+
+        async def use() -> None:
+            async with room.write() as tx:
+                await service.use(tx, room.keys, "stripe.key", STEP)
+                await both.wait()
+
+        async with asyncio.timeout(20):
+            await asyncio.gather(use(), use())
 
 
 class TestReferences:
