@@ -13,6 +13,8 @@ from bench.report import Report
 from bench.stack import Stack, Tenant
 
 BATCH = 1_000
+BATCHERS = 4
+"""Clients that post batches: enough that one is always prepared while another is stored."""
 WRITERS, WORKSPACES = 24, 31
 
 
@@ -59,7 +61,7 @@ def singles_group(tenants: list[Tenant], clients: int) -> Group:
     return Group("singles", "single", clients, requests.singles([each.key for each in tenants], next(_seeds)))
 
 
-def batches_group(tenant: Tenant, clients: int = 2) -> Group:
+def batches_group(tenant: Tenant, clients: int = BATCHERS) -> Group:
     """Return clients that post batches of a thousand."""
     return Group("batches", "batch", clients, requests.batches(tenant.key, BATCH, seed=next(_seeds)), rows=BATCH)
 
@@ -97,7 +99,7 @@ def rates(stack: Stack, report: Report, options: Options) -> None:
     pairs = list(zip(singles, limits[options.clients], strict=True))
     ratio = statistics.median(taken.result.rate / limit.rate for taken, limit in pairs)
     report.add("singles", f"of the raw limit in groups of {options.clients}", ratio * 100, "%")
-    _report_rates(report, "batches", f"batches of {BATCH:,}, 2 clients", batches, "")
+    _report_rates(report, "batches", f"batches of {BATCH:,}, {BATCHERS} clients", batches, "")
     pairs = list(zip(batches, limits[BATCH], strict=True))
     ratio = statistics.median(taken.result.rate / limit.rate for taken, limit in pairs)
     report.add("batches", f"of the raw limit in groups of {BATCH:,}", ratio * 100, "%", floor="70")
@@ -137,7 +139,7 @@ def mixed(stack: Stack, report: Report, options: Options) -> None:
     """Scenario `mixed`: what a single post waits while batches run."""
     [tenant] = stack.tenants(1)
     warm(stack, tenant)
-    found, _ = measure(stack, [singles_group([tenant], 8), batches_group(tenant)], options.seconds)
+    found, _ = measure(stack, [singles_group([tenant], 8), batches_group(tenant, 2)], options.seconds)
     one, many = found.results["singles"], found.results["batches"]
     beside = f"beside {many.rate:,.0f} rows/s in batches; a batch's preparation and its transaction come first"
     report.add("mixed", "single posts, 8 clients", one.rate, "rows/s", beside)
