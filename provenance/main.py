@@ -13,49 +13,24 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import WebSocketRoute
 
 from provenance import __version__, operations
-from provenance.audit.denials import Denials
-from provenance.billing.running import Billing
-from provenance.bootstrap import first_start
-from provenance.bus.inbound.service import Inbox
-from provenance.bus.keys.resolving import Credentials
-from provenance.bus.messages.express import Remembered
 from provenance.bus.messages.express import express_handlers as publishing
 from provenance.bus.messages.schemas import BODY_LIMITS as BUS_BODY_LIMITS
-from provenance.bus.running import Bus
-from provenance.connections.notifying import ConnectionsWay
-from provenance.connections.running import Connections
-from provenance.core.door import App, Authenticate, Door, ExpressHandler, HotHandler
-from provenance.core.egress import Egress
-from provenance.core.keyring import Keyring, load_masters
-from provenance.core.limits import Limiter
+from provenance.core.door import App, Door, ExpressHandler, HotHandler
 from provenance.core.memory import settle_memory
-from provenance.core.objects import Objects
 from provenance.core.routing import Route, install_error_rendering
 from provenance.core.settings import Settings
 from provenance.core.transport import Proxies
 from provenance.datastores.running import OBJECT_PATHS
-from provenance.datastores.running import Running as Datastores
-from provenance.expressions import Evaluator
 from provenance.features import ROUTES, load_tasks
-from provenance.identity.members.erasing import tombstones
-from provenance.identity.running import Identity
-from provenance.ledger.erasure.reapplying import reapply
 from provenance.ledger.interactions import hot
 from provenance.ledger.interactions.batch import BATCH_BODY_LIMIT
-from provenance.ledger.service import Ledger
 from provenance.ledger.witness.cosigning import BODY_LIMIT as WITNESS_BODY_LIMIT
 from provenance.openapi import document
-from provenance.realtime.hub import Hub
+from provenance.parts import Parts
 from provenance.realtime.socket import Sockets
 from provenance.runs import hot as hot_starts
-from provenance.runs.asking import People
 from provenance.runs.express import express_handlers as starting_runs
-from provenance.runs.of_workflows import RunsSeenByWorkflows
-from provenance.runs.runtime import Runs
-from provenance.runs.shelf import WorkflowShelf
 from provenance.runs.webhooks.service import BODY_LIMIT as WEBHOOK_BODY_LIMIT
-from provenance.runs.webhooks.service import Webhooks
-from provenance.skills.calling import Skills
 from provenance.skills.schemas import PACKAGE_BYTES
 from provenance.workflows.definition import BODY_LIMIT as DEFINITION_BODY_LIMIT
 
@@ -77,64 +52,21 @@ def create_app(settings: Settings) -> Door:
     """
     assert settings.database_url is not None, "the command line resolves the database before it serves"
     load_tasks()  # an erasure that is applied again after a restore asks them what to forget
-    ledger = Ledger(settings, settings.database_url)
-    identity = Identity(settings, ledger)
-    authenticate = Credentials(identity.authenticate, ledger.db, identity.epoch)
-    denials = Denials(ledger.db)
-    evaluator = Evaluator()
-    egress = Egress(settings.egress_allow)
-    billing = Billing(ledger, egress)
-    shelf, gate = WorkflowShelf(ledger), People(ledger)
-    runs = Runs(ledger, shelf, slots=settings.serve_slots, evaluate=evaluator.value, gate=gate)
-    webhooks = Webhooks(ledger, runs)
-    bus = Bus(ledger)
-    limiter = Limiter(ledger.db, per_minute=settings.rate_limit_per_minute, burst=settings.rate_limit_burst)
-    hub = Hub(ledger, identity.epoch, most_connections=settings.live_connections)
-    connections, objects = Connections(ledger, egress), Objects.of(settings)
-    skills = Skills(ledger, objects, egress, connections)
+    parts = Parts(settings, settings.database_url)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         started = time.monotonic()
-        keyring = Keyring(await load_masters(settings, ledger.db), ledger.db)
-        ledger.use(keyring)
-        app.state.first = await first_start(settings, ledger)
-        await reapply(ledger.db, settings.data_dir)
-        await identity.start()
-        limiter.start()
-        denials.start()
-        ledger.start(keyring)
-        bus.start()
-        runs.start()
-        webhooks.start()
-        hub.start()
+        app.state.first = await parts.start()
         settle_memory()
         log.info("serving", seconds=round(time.monotonic() - started, 3), first_start=app.state.first is not None)
         yield
-        await hub.stop()
-        await webhooks.stop()
-        await runs.stop()
-        await bus.stop()
-        await evaluator.close()
-        await denials.stop()
-        await limiter.stop()
-        await identity.stop()
-        await skills.close()
-        await egress.close()
-        await ledger.stop()
+        await parts.stop()
         log.info("stopped")
 
     app = _framework(lifespan)
-    app.state.settings, app.state.ledger, app.state.db = settings, ledger, ledger.db
-    app.state.evaluator, app.state.runs, app.state.runs_of_workflows = evaluator, runs, RunsSeenByWorkflows()
-    app.state.identity, app.state.authenticate, app.state.limiter = identity, authenticate, limiter
-    app.state.engine, app.state.bus, app.state.inbox = runs.engine, bus, Inbox(bus)
-    app.state.egress, app.state.connections, app.state.skills = egress, connections, skills
-    app.state.tombstones, app.state.objects = tombstones, objects
-    app.state.slack_way = ConnectionsWay(connections)
-    app.state.datastores = Datastores.of(ledger, objects)
-    app.state.webhooks, app.state.realtime, app.state.billing = webhooks, hub, billing
-    app.router.routes.append(WebSocketRoute("/ws", Sockets(hub, authenticate, limiter)))
+    parts.tell(app.state)
+    app.router.routes.append(WebSocketRoute("/ws", Sockets(parts.realtime, parts.authenticate, parts.limiter)))
     app.router.route_class = Route
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     app.state.routers = [operations.router, *feature_routers()]
@@ -143,11 +75,11 @@ def create_app(settings: Settings) -> Door:
     install_error_rendering(app)
     door = Door(
         app,
-        hot=_hot(ledger, runs, authenticate) if settings.hot_dispatch else {},
-        express=_express(ledger, bus, runs, authenticate.remembered) if settings.hot_dispatch else {},
+        hot=_hot(parts) if settings.hot_dispatch else {},
+        express=_express(parts) if settings.hot_dispatch else {},
         body_limits=BODY_LIMITS,
         around=_cors(settings.cors_origins) if settings.cors_origins else None,
-        denied=denials.note,
+        denied=parts.denials.note,
         proxies=Proxies(settings.trusted_proxies),
         passing=OBJECT_PATHS,
     )
@@ -168,13 +100,17 @@ def _framework(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]])
     )
 
 
-def _express(ledger: Ledger, bus: Bus, runs: Runs, remembered: Remembered) -> dict[bytes, ExpressHandler]:
-    return hot.express_handlers(ledger, remembered) | publishing(bus, remembered) | starting_runs(runs, remembered)
+def _express(parts: Parts) -> dict[bytes, ExpressHandler]:
+    """Return what answers plain posts at the connection (decision 17)."""
+    known = parts.authenticate.remembered
+    starts = starting_runs(parts.runs, known)
+    return hot.express_handlers(parts.ledger, known) | publishing(parts.bus, known) | starts
 
 
-def _hot(ledger: Ledger, runs: Runs, authenticate: Authenticate) -> dict[tuple[str, str], HotHandler]:
+def _hot(parts: Parts) -> dict[tuple[str, str], HotHandler]:
     """Return the handlers of the busiest posts, which come before the framework."""
-    return hot.handlers(ledger, authenticate) | hot_starts.handlers(ledger.db, runs, authenticate)
+    starts = hot_starts.handlers(parts.ledger.db, parts.runs, parts.authenticate)
+    return hot.handlers(parts.ledger, parts.authenticate) | starts
 
 
 def _cors(origins: list[str]) -> Callable[[App], App]:
