@@ -50,7 +50,8 @@ async def approve_by_rule(
     tx: WriteTx, keys: WorkspaceKeys, row: Row[Any], rule: str, *, via_grant_id: uuid.UUID | None = None
 ) -> None:
     """Approve in the system's name, by a rule or grant that the record and the signature name."""
-    statement, signed = await vote(tx, keys, row, "approved", rule=rule)
+    before = await queries.decisions(tx, row.id, row.payload_revision)
+    statement, signed = await vote(tx, keys, row, "approved", before=before, rule=rule)
     row = await settle(tx, row, "approved", statement, signed, via_grant_id=via_grant_id)
     via = {} if via_grant_id is None else {"viaGrantId": encode("grant", via_grant_id)}
     record(tx, ApprovalEvent.AUTO_APPROVED, row, {"rule": rule, **via, **evidence_of(statement, signed[-1])})
@@ -58,7 +59,8 @@ async def approve_by_rule(
 
 async def reject_by_rule(tx: WriteTx, keys: WorkspaceKeys, row: Row[Any], rule: str) -> None:
     """Reject in the system's name, by a rule that the record and the signature name."""
-    statement, signed = await vote(tx, keys, row, "rejected", rule=rule)
+    before = await queries.decisions(tx, row.id, row.payload_revision)
+    statement, signed = await vote(tx, keys, row, "rejected", before=before, rule=rule)
     row = await settle(tx, row, "rejected", statement, signed)
     record(tx, ApprovalEvent.REJECTED, row, {"rule": rule, **evidence_of(statement, signed[-1])})
 

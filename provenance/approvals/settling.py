@@ -102,7 +102,7 @@ async def vote(
     row: Row[Any],
     choice: Choice,
     *,
-    before: Sequence[Row[Any]] = (),
+    before: Sequence[Row[Any]],
     comment: str | None = None,
     rule: str | None = None,
 ) -> tuple[Statement, list[Signed]]:

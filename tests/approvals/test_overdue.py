@@ -1,5 +1,6 @@
 """What the clock, a cancelled run and a leaving person do with what is asked."""
 
+import json
 from typing import Any
 
 import pytest
@@ -85,6 +86,15 @@ class TestBreach:
         assert (await workflows.ended(approval["runId"]))["status"] == ending
         [decision] = (await read(admin, approval))["decisions"]
         assert (decision["by"], decision["rule"]) == ("system", f"sla:{on_breach}")
+
+    async def test_the_rule_adds_to_what_people_said(self, app: Running, workflows: Workflows, admin: As) -> None:
+        approval = await workflows.ask(requiredApprovals=2, onBreach="approve")
+        await decide(admin, approval["approvalId"])
+        await let_time_pass(app, approval)
+        kept = "SELECT outcome FROM run_waits WHERE run_id = $1 AND outcome IS NOT NULL"
+        async with app.ledger.db.housekeeping() as tx:
+            found = (await tx.driver_sql(kept, (ids.decode("run", approval["runId"]),))).scalar_one()
+        assert [each["by"] for each in json.loads(found)["proof"]["decisions"]] == [admin.id, "system"]
 
     async def test_high_risk_is_never_approved_by_a_delay(
         self, app: Running, workspace: Tenant, workflows: Workflows, admin: As
