@@ -17,6 +17,7 @@ from provenance.core.limits import Limiter
 from provenance.core.objects import Objects
 from provenance.core.settings import Settings
 from provenance.datastores.running import Running as Datastores
+from provenance.datastores.service import stored_bytes
 from provenance.expressions import Evaluator
 from provenance.identity.members.erasing import tombstones
 from provenance.identity.running import Identity
@@ -42,7 +43,7 @@ class Parts:
         self.authenticate = Credentials(self.identity.authenticate, ledger.db, self.identity.epoch)
         self.denials = Denials(ledger.db)
         self.evaluator, self.egress = Evaluator(), Egress(settings.egress_allow)
-        self.billing = Billing(ledger, self.egress)
+        self.billing = Billing(ledger, self.egress, stored_bytes)
         self.runs = Runs(
             ledger,
             WorkflowShelf(ledger),

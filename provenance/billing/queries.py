@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, select
 from sqlalchemy.dialects.postgresql import insert
 
 from provenance.billing.tables import billing_customers, usage_counted, usage_months
 from provenance.core.db import ReadTx, WriteTx
-from provenance.datastores.tables import datastores
 
 _USED = "CASE WHEN jsonb_typeof(used->'{0}') = 'number' THEN (used->>'{0}')::{1} END"
 _COUNT = f"""
@@ -43,6 +42,16 @@ SELECT s.workspace_id FROM ledger_settings AS s LEFT JOIN usage_counted AS c ON 
 _NEXT = """
 SELECT max(number) FROM (SELECT number FROM interactions WHERE workspace_id = $1 AND platform AND number > $2
                           ORDER BY number LIMIT $3) AS following
+"""
+_COUNTED = """
+SELECT c.number, m.resource_type_id, m.action_id, m.times FROM usage_counted AS c
+  LEFT JOIN usage_months AS m ON m.workspace_id = c.workspace_id AND m.month = $2
+ WHERE c.workspace_id = $1
+"""
+_TIMES = """
+SELECT resource_type_id, action_id, count(*) FILTER (WHERE occurred_at >= $3) AS times, max(number) AS number
+  FROM interactions WHERE workspace_id = $1 AND platform AND number > $2
+ GROUP BY resource_type_id, action_id
 """
 
 
@@ -82,10 +91,19 @@ async def not_counted(tx: ReadTx, after: int) -> Sequence[Row[Any]]:
     return (await tx.driver_sql(_COUNT, (tx.workspace_id, after, 2**62))).all()
 
 
-async def stored_bytes(tx: ReadTx) -> int:
-    """Return how many bytes of objects the workspace stores."""
-    total = func.coalesce(func.sum(datastores.c.total_bytes), 0)
-    return int((await tx.execute(select(total).where(datastores.c.workspace_id == tx.workspace_id))).scalar_one())
+async def counted_of_month(tx: ReadTx, month: date) -> tuple[int, dict[tuple[uuid.UUID, uuid.UUID], int]]:
+    """Return up to which number it is counted, and how often what was recorded of a month, as of one moment."""
+    number, times = 0, {}
+    for row in await tx.driver_sql(_COUNTED, (tx.workspace_id, month)):
+        number = row.number
+        if row.times is not None:
+            times[uuid.UUID(int=row.resource_type_id.int), uuid.UUID(int=row.action_id.int)] = int(row.times)
+    return number, times
+
+
+async def times_since(tx: ReadTx, after: int, begun: int) -> Sequence[Row[Any]]:
+    """Count what the platform recorded after a number, since a moment; with the highest number of each."""
+    return (await tx.driver_sql(_TIMES, (tx.workspace_id, after, begun))).all()
 
 
 async def customer(tx: ReadTx, *, lock: bool = False) -> Row[Any] | None:

@@ -31,7 +31,8 @@ async def summary(actor: Admin, db: Db, ledger: RunningLedger, billing: RunningB
     """The workspace's plan, and what it used this month."""
     await billing.freshen(actor.workspace_id)
     async with db.read(actor) as tx:
-        return await service.summary(tx, ledger.settings, ledger.catalogues, portal=billing.payments is not None)
+        stored, portal = await billing.stored(tx), billing.payments is not None
+        return await service.summary(tx, ledger.settings, ledger.catalogues, stored=stored, portal=portal)
 
 
 @router.post("/billing/portal", operation_id="billing.portal", response_model=Portal)

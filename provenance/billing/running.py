@@ -1,6 +1,7 @@
 """Billing in a running process: the payment provider."""
 
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -8,6 +9,7 @@ import structlog
 from provenance.billing import service
 from provenance.billing.errors import PaymentsAway
 from provenance.billing.paying import Payments
+from provenance.core.db import ReadTx
 from provenance.core.egress import Egress
 from provenance.ledger.service import Ledger
 
@@ -17,8 +19,12 @@ log: Any = structlog.get_logger("billing")
 class Billing:
     """What the server needs of billing."""
 
-    def __init__(self, ledger: Ledger, egress: Egress) -> None:
-        """Take the ledger and the client for calls out. Raises ValueError where the provider can't be used."""
+    def __init__(self, ledger: Ledger, egress: Egress, stored: Callable[[ReadTx], Awaitable[int]]) -> None:
+        """Take the ledger, the client for calls out, and what knows how many bytes a workspace stores.
+
+        Raises ValueError where the payment provider can't be used.
+        """
+        self.stored = stored
         self.payments = Payments.of(ledger.settings, egress)
         self.public_url = ledger.settings.public_url
         self._ledger = ledger

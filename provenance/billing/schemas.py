@@ -54,7 +54,7 @@ class BillingSummary(_Wire):
     seats: Seats
     usage: Usage
     limits: dict[str, int]
-    overage: dict[str, int]
+    overage: dict[str, int | float]
     invoices: list[dict[str, Any]]
     portal_available: bool
 

@@ -1,15 +1,13 @@
 """The verbs of billing."""
 
 import uuid
-from collections.abc import Iterable
-from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
 
 from provenance.audit import service as audit
-from provenance.audit.service import words_of
 from provenance.billing import queries
+from provenance.billing.counting import EVENTS, first_day, month_of, words_in
 from provenance.billing.errors import BillingNotConfigured
 from provenance.billing.paying import Payments, Standing
 from provenance.billing.schemas import BillingEvent, BillingSummary, Period, Portal, PortalAsked, Seats, Usage
@@ -19,7 +17,7 @@ from provenance.core.db import Database, ReadTx, WriteTx
 from provenance.core.ids import encode
 from provenance.core.settings import Settings
 from provenance.identity.members import service as members
-from provenance.ledger.catalogue.cache import Catalogue, Catalogues, Kind
+from provenance.ledger.catalogue.cache import Catalogue, Catalogues
 from provenance.workspace import service as workspaces
 
 AT_ONCE = 50_000
@@ -27,18 +25,22 @@ FRESH_NS = 60 * NANOS
 """How long what the payment provider said is shown before it is asked again."""
 PORTAL_NS = 300 * NANOS
 """How long the provider's portal can be entered by its address."""
-_STEPS = ("run.step_completed", "run.step_failed")
 
 
-async def summary(tx: ReadTx, settings: Settings, catalogues: Catalogues, *, portal: bool) -> BillingSummary:
-    """Return the plan and what was used since the beginning of the month; ``portal``: whether there is one."""
+async def summary(
+    tx: ReadTx, settings: Settings, catalogues: Catalogues, *, stored: int, portal: bool
+) -> BillingSummary:
+    """Return the plan and what was used since the beginning of the month.
+
+    ``stored``: how many bytes the workspace stores; ``portal``: whether there is one.
+    """
     plan = await workspaces.plan_of(tx)
     limits = workspaces.limits_of(settings, plan)
     paying = await queries.customer(tx)
-    start, end = _month(tx.now)
+    start, end = month_of(tx.now)
     if paying is not None and paying.period_start is not None:
         start, end = paying.period_start, paying.period_end
-    used = await usage(tx, await catalogues.within(tx))
+    used = await usage(tx, await catalogues.within(tx), stored)
     seats = await members.seats(tx)
     counts = {**used.model_dump(by_alias=True), "members": seats}
     return BillingSummary(
@@ -54,37 +56,30 @@ async def summary(tx: ReadTx, settings: Settings, catalogues: Catalogues, *, por
     )
 
 
-async def usage(tx: ReadTx, catalogue: Catalogue) -> Usage:
-    """Return what the workspace used this month: what is counted already, and what was recorded since."""
-    month = _first_day(tx.now)
+async def usage(tx: ReadTx, catalogue: Catalogue, stored: int) -> Usage:
+    """Return what the workspace used this month: what is counted already, and what was recorded since.
+
+    ``stored``: how many bytes it stores.
+    """
+    month = first_day(tx.now)
     rows: list[Any] = await queries.of_month(tx, month)
     rows += [row for row in await queries.not_counted(tx, await queries.counted_to(tx)) if row.month == month]
 
-    def times(*events: str) -> int:
-        return sum(row.times for row in _of(rows, catalogue, events))
+    def times(name: str) -> int:
+        words = words_in(catalogue, EVENTS[name])
+        return sum(row.times for row in rows if (row.resource_type_id, row.action_id) in words)
 
     return Usage(
-        runs=times("run.started", "run.queued"),
-        steps=times(*_STEPS),
+        runs=times("runs"),
+        steps=times("steps"),
         tokens_in=sum(row.tokens_in for row in rows),
         tokens_out=sum(row.tokens_out for row in rows),
         model_cost_usd=sum(row.model_cost_usd for row in rows),
-        storage_bytes=await queries.stored_bytes(tx),
-        bus_messages=times("bus.message_published"),
-        mcp_calls=times("mcp.tool_called"),
+        storage_bytes=stored,
+        bus_messages=times("busMessages"),
+        mcp_calls=times("mcpCalls"),
         audit_events=sum(row.times for row in rows),
     )
-
-
-def _of(rows: Iterable[Any], catalogue: Catalogue, events: tuple[str, ...]) -> Iterable[Any]:
-    wanted = {_words(catalogue, event) for event in events}
-    return [row for row in rows if (row.resource_type_id, row.action_id) in wanted]
-
-
-def _words(catalogue: Catalogue, event: str) -> tuple[uuid.UUID, uuid.UUID] | None:
-    subject, verb = words_of(event)
-    resource_type, action = catalogue.named(Kind.RESOURCE_TYPE, subject), catalogue.named(Kind.ACTION, verb)
-    return None if resource_type is None or action is None else (uuid.UUID(resource_type.id), uuid.UUID(action.id))
 
 
 async def count(db: Database, workspace_id: uuid.UUID) -> None:
@@ -153,18 +148,3 @@ async def _keep(tx: WriteTx, standing: Standing) -> None:
         invoices=msgspec.json.encode(standing.invoices).decode(),
     )
     await workspaces.set_plan(tx, standing.plan or workspaces.SELF_HOSTED)
-
-
-def _month(now: int) -> tuple[int, int]:
-    """Return the beginning of the month of a moment, and of the next one."""
-    begun = _first_day(now)
-    following = date(begun.year + begun.month // 12, begun.month % 12 + 1, 1)
-    return _nanos(begun), _nanos(following)
-
-
-def _first_day(now: int) -> date:
-    return datetime.fromtimestamp(now / NANOS, UTC).date().replace(day=1)
-
-
-def _nanos(day: date) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * NANOS

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from provenance.billing.allowing import Allowed
 from provenance.bus.lane import Job, PublishLane
 from provenance.bus.messages.schemas import Publication
 from provenance.bus.routing import Routed
@@ -22,6 +23,7 @@ class Bus:
     def __init__(self, ledger: Ledger) -> None:
         """Take the running ledger; nothing is connected before `start`."""
         self.ledger = ledger
+        self.allowed = Allowed(ledger, "busMessages")
         self._lanes = [PublishLane(ledger, self._committed) for _ in range(LANES)]
         self._wakeups = Wakeups(ledger.db.url, CHANNEL)
         self._waiting: dict[uuid.UUID, set[asyncio.Event]] = {}

@@ -11,6 +11,8 @@ from typing import Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from provenance.core.plans import PlanLimits
+
 
 def default_data_dir() -> Path:
     """Return the data folder of an installation that names none: the XDG one, or /var/lib as root."""
@@ -203,10 +205,12 @@ class Settings(BaseSettings):
         "Unset: no mail is sent.",
     )
     mail_from: str = Field(default="provenance@localhost", description="Sender address of mails.")
-    plan_limits: dict[str, dict[Literal["runs", "members"], int]] = Field(
+    plan_limits: PlanLimits = Field(
         default_factory=dict,
         description='Limits of a workspace by its plan (JSON object), such as {"self_hosted": {"runs": 10000, '
-        '"members": 25}}: runs that begin in a calendar month (UTC), and members with those invited. None by default.',
+        '"members": 25}}. Of a calendar month (UTC): runs, steps, busMessages; of what is there now: storageBytes, '
+        "members with those invited. tokensIn, tokensOut, modelCostUsd, mcpCalls and auditEvents are shown with what "
+        "goes beyond, and refuse nothing. None by default.",
     )
     stripe_secret_key: SecretStr | None = Field(
         default=None,

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, cast, delete, exists, select, update
+from sqlalchemy import BigInteger, cast, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from provenance.core.clock import NANOS
@@ -57,6 +57,12 @@ async def count(tx: WriteTx, datastore_id: uuid.UUID, *, objects: int, size: int
     mine = (datastores.c.workspace_id == tx.workspace_id, datastores.c.id == datastore_id)
     values = {"object_count": datastores.c.object_count + objects, "total_bytes": datastores.c.total_bytes + size}
     await tx.execute(update(datastores).where(*mine).values(**values))
+
+
+async def stored_bytes(tx: ReadTx) -> int:
+    """Return how many bytes of objects the workspace stores."""
+    total = func.coalesce(func.sum(datastores.c.total_bytes), 0)
+    return int((await tx.execute(select(total).where(datastores.c.workspace_id == tx.workspace_id))).scalar_one())
 
 
 async def remove(tx: WriteTx, datastore_id: uuid.UUID) -> None:

@@ -76,6 +76,11 @@ async def get(tx: ReadTx, datastore_id: str, most: int) -> Datastore:
     return shown(await found(tx, datastore_id), tx.workspace_id, most)
 
 
+async def stored_bytes(tx: ReadTx) -> int:
+    """Return how many bytes of objects the workspace stores, in all its datastores."""
+    return await queries.stored_bytes(tx)
+
+
 async def update(tx: WriteTx, datastore_id: str, body: DatastoreUpdate, most: int) -> Datastore:
     """Change what was sent; the same again is no change. Raises DatastoreNotFound and DatastoreNameTaken."""
     row = await found(tx, datastore_id, lock=True)

@@ -4,7 +4,7 @@ import uuid
 
 import msgspec
 
-from provenance.billing.allowing import RunsAllowed
+from provenance.billing.allowing import Allowed
 from provenance.ledger.service import Ledger
 from provenance.runs.library import Live
 from provenance.workflows import queries
@@ -18,7 +18,7 @@ class WorkflowShelf:
     def __init__(self, ledger: Ledger) -> None:
         """Take the ledger: its database, and what it counted."""
         self._db = ledger.db.aside
-        self._allowed = RunsAllowed(ledger)
+        self._allowed = Allowed(ledger, "runs", "steps")
 
     async def live(self, workspace_id: uuid.UUID, workflow_id: uuid.UUID) -> Live | None:
         """Return the deployed version; None for an unknown workflow and for one that is not deployed.

@@ -14,11 +14,27 @@ class PlanLimitReached(Conflict):
 
     code = "plan_limit_reached"
 
-    def __init__(self, what: str) -> None:
-        until = "until the next calendar month" if what == "runs" else "until some are removed"
+    def __init__(self, what: str, most: int, left: int = 0, until: str | None = None) -> None:
+        """Take which limit it is, how much it allows, how much of that is left, and when the month is over.
+
+        ``until`` None: the limit is one of what is there at a time, and does not pass by itself.
+        """
+        period = " in a calendar month" if until else ""
+        cure = f"Wait until {until}, when the next month begins" if until else "Remove some"
         super().__init__(
-            f"The workspace's plan allows no more {what} {until}. An administrator sees the limits at /billing/summary."
+            f"The workspace's plan allows {most:,} {_SAID[what]}{period}; {max(left, 0):,} are left. "
+            f"{cure}, or have the limit {what} raised in PROVENANCE_PLAN_LIMITS. "
+            "An administrator sees the limits at /billing/summary."
         )
+
+
+_SAID = {
+    "runs": "runs",
+    "steps": "steps of runs",
+    "busMessages": "messages of the bus",
+    "storageBytes": "bytes of stored objects",
+    "members": "members, with those invited",
+}
 
 
 class SlugImmutable(Conflict):

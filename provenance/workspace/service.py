@@ -97,7 +97,7 @@ async def set_plan(tx: WriteTx, plan: str) -> None:
 
 def limits_of(settings: Settings, plan: str) -> dict[str, int]:
     """Return the limits of a plan, by what is limited; empty for a plan without."""
-    return {str(name): most for name, most in settings.plan_limits.get(plan, {}).items()}
+    return dict(settings.plan_limits.get(plan, {}))
 
 
 async def data_retentions(tx: ReadTx) -> list[tuple[uuid.UUID, int]]:

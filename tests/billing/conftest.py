@@ -15,7 +15,7 @@ from tests.identity.people import As, admin, as_person, make_as
 
 __all__ = ["admin", "make_as"]
 
-LIMITS = {"self_hosted": {"runs": 2, "members": 2}}
+LIMITS = {"self_hosted": {"runs": 2, "members": 2, "steps": 3, "busMessages": 3, "storageBytes": 100}}
 
 
 @pytest.fixture(scope="module")

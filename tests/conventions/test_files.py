@@ -174,7 +174,7 @@ OF_ITS_OWN = {
     "runs/live": {"following", "telling", "wire"},
     "runs/outputs": set[str](),
     "runs/webhooks": {"headers", "refusals", "schemes"},
-    "billing": {"allowing", "paying", "running", "transport"},
+    "billing": {"allowing", "counting", "paying", "running", "transport"},
     "realtime": {
         "channels", "credentials", "events", "filtering", "hub", "inboxes", "line", "logs", "outbox", "selecting",
         "sending", "serving", "socket", "stream", "summaries",

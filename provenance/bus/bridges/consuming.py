@@ -18,6 +18,7 @@ from nats.errors import TimeoutError as NothingCame
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from provenance.audit import service as audit
+from provenance.billing.allowing import Allowed
 from provenance.bus.bridges import queries
 from provenance.bus.bridges.arriving import Arrival, dead_letter_of, publication_of
 from provenance.bus.bridges.connecting import SECONDS, Link
@@ -36,6 +37,7 @@ from provenance.core.db import WriteTx
 from provenance.core.errors import Problem
 from provenance.core.ids import encode
 from provenance.ledger.service import Ledger, record
+from provenance.workspace.errors import PlanLimitReached
 
 BATCH = 250
 BATCH_BYTES = 8 * 1024 * 1024
@@ -62,13 +64,16 @@ class _Sorted(NamedTuple):
 class Consumer:
     """One bridge that consumes, in one worker's hand."""
 
-    def __init__(self, ledger: Ledger, grew: Grew, claim: Claim, row: Row, *, ack_seconds: float) -> None:
-        """Take the ledger, whom to tell that there is something to deliver, and the bridge.
+    def __init__(
+        self, ledger: Ledger, grew: Grew, allowed: Allowed, claim: Claim, row: Row, *, ack_seconds: float
+    ) -> None:
+        """Take the ledger, whom to tell that there is something to deliver, what plans allow, and the bridge.
 
         ``ack_seconds``: what a worker that died had taken comes again after so long.
         """
         self._ledger = ledger
         self._grew = grew
+        self._allowed = allowed
         self._claim = claim
         self._rule: BridgeInput = row.input
         self._name = encode(PREFIX, row.id)
@@ -79,7 +84,18 @@ class Consumer:
         self._looked = 0.0
 
     async def run(self, link: Link) -> None:
-        """Consume until cancelled. Raises BridgeFailed, Lost, and the library's errors."""
+        """Consume until cancelled. Raises BridgeFailed, Lost, and the library's errors.
+
+        Where the plan allows no more messages the bridge fails until it does again. What was not acknowledged stays in
+        the stream.
+        """
+        try:
+            await self._consume(link)
+        except PlanLimitReached as reached:
+            raise BridgeFailed(reached.detail) from None
+
+    async def _consume(self, link: Link) -> None:
+        await self._allowed.ensure(self._claim.workspace_id)  # before anything says that the bridge is well
         await self._ensure_consumer(link)
         inbox = link.client.new_inbox()
         came = await link.client.subscribe(inbox)
@@ -129,7 +145,8 @@ class Consumer:
     async def _pull(self, link: Link, came: Subscription, inbox: str) -> list[Msg]:
         """Ask for what is there; when nothing is, wait for one message. Of a large one its size is no matter then."""
         assert self._rule.consume is not None
-        most = min(BATCH, self._rule.consume.max_in_flight)
+        left = await self._allowed.left(self._claim.workspace_id)
+        most = min(BATCH, self._rule.consume.max_in_flight, BATCH if left is None else left)
         at_once = {"batch": most, "max_bytes": BATCH_BYTES, "no_wait": True}
         found = await self._asked(link, came, inbox, at_once, SECONDS)
         if found:
@@ -176,6 +193,7 @@ class Consumer:
             added = {name: queries.plus(name, number) for name, number in counts.items() if number}
             await hold(tx, self._claim, **added, passed_at=tx.now)
             if batch.let_in:
+                await self._allowed.take(tx.workspace_id, len(batch.let_in))
                 await store(statements, [way for _, way in batch.let_in])
             for publication, way in batch.let_in:
                 record(tx, deed_of(publication, way).fact)

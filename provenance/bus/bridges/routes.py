@@ -97,6 +97,6 @@ async def dead_letters(
 async def redrive(bridge_id: str, dead_letter_id: str, actor: Writer, db: Db, bus: RunningBus) -> BridgeRedriven:
     """Publish a dead letter by the rule and the schemas of now."""
     async with db.write(actor) as tx:
-        found = await service.redrive(tx, bridge_id, dead_letter_id)
+        found = await service.redrive(tx, bus.allowed, bridge_id, dead_letter_id)
     bus.grew(actor.workspace_id)
     return found

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from provenance.audit import service as audit
+from provenance.billing.allowing import Allowed
 from provenance.bus.bridges import queries
 from provenance.bus.bridges.arriving import Arrival, publication_of
 from provenance.bus.bridges.errors import (
@@ -140,10 +141,11 @@ async def dead_letters(
     )
 
 
-async def redrive(tx: WriteTx, bridge_id: str, dead_letter_id: str) -> BridgeRedriven:
+async def redrive(tx: WriteTx, allowed: Allowed, bridge_id: str, dead_letter_id: str) -> BridgeRedriven:
     """Publish what could not be read before, by the rule and the schemas of now.
 
-    Raises UnknownBridge, UnknownBridgeDeadLetter, WrongDirection, and what publishing refuses it with.
+    Raises UnknownBridge, UnknownBridgeDeadLetter, WrongDirection, PlanLimitReached, and what publishing refuses
+    it with.
     """
     row, _ = await _found(tx, bridge_id)
     dead_id = decode(DEAD_PREFIX, dead_letter_id)
@@ -154,6 +156,7 @@ async def redrive(tx: WriteTx, bridge_id: str, dead_letter_id: str) -> BridgeRed
         raise WrongDirection("This dead letter has no payload here: replay the bridge, or send it again.")
     arrival = Arrival("", 0, dead.subject, dead.headers, dead.payload)
     publication = publication_of(row.input, arrival, Actor(Kind.SYSTEM, bridge_id, tx.workspace_id))
+    await allowed.take(tx.workspace_id)
     await publish(tx, [publication])
     audit.record(tx, BusEvent.REDRIVEN, bridge_id, {"name": row.name, "deadLetterId": dead_letter_id})
     return BridgeRedriven(msg_id=encode(MESSAGE, publication.id))

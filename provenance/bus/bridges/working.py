@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from nats.errors import Error
 
+from provenance.billing.allowing import Allowed
 from provenance.bus.bridges import queries
 from provenance.bus.bridges.connecting import Link, linked
 from provenance.bus.bridges.consuming import Consumer, Grew
@@ -46,6 +47,7 @@ class Bridges:
         self._db = ledger.db
         self._egress = egress
         self._grew = grew
+        self._allowed = Allowed(ledger, "busMessages")
         self._lease_seconds = lease_seconds
         self.running: dict[asyncio.Task[None], tuple[Claim, asyncio.Event]] = {}
 
@@ -117,7 +119,7 @@ class Bridges:
         """Go in the direction of the bridge."""
         if row.direction == "consume":
             seconds = 2 * self._lease_seconds
-            await Consumer(self._ledger, self._grew, claim, row, ack_seconds=seconds).run(link)
+            await Consumer(self._ledger, self._grew, self._allowed, claim, row, ack_seconds=seconds).run(link)
         else:
             await Sender(self._ledger, claim, row, rang).run(link)
 

@@ -52,7 +52,8 @@ class Inbox:
     async def take(self, exchange: Exchange, subscription_id: str) -> Arrived:
         """Publish what was posted; the repeat of a delivery is answered with its first message.
 
-        Raises BadSignature, ArrivalTooLarge, InboundPaused, PayloadRefused, TooManyHops, and Invalid for no JSON.
+        Raises BadSignature, ArrivalTooLarge, InboundPaused, PlanLimitReached, PayloadRefused, TooManyHops, and
+        Invalid for no JSON.
         """
         if len(exchange.body) > BODY_BYTES:
             raise ArrivalTooLarge("What is posted here has at most 1 MiB.")
@@ -104,6 +105,7 @@ class Inbox:
 
     async def _publish(self, actor: Actor, publication: Publication, repeat_key: bytes | None) -> uuid.UUID:
         if repeat_key is None:
+            await self._bus.allowed.take(actor.workspace_id)
             await self._bus.publish(actor.workspace_id, [publication])
             return publication.id
         async with self._ledger.db.write(actor) as tx:
@@ -111,6 +113,7 @@ class Inbox:
             first = await queries.arrive(tx, actor.id, repeat_key, publication.id, since)
             if first is not None:
                 return first
+            await self._bus.allowed.take(actor.workspace_id)
             await publish(tx, [publication])
         self._bus.grew(actor.workspace_id)
         return publication.id

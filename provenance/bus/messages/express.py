@@ -56,6 +56,8 @@ def _submit(bus: Bus, actor: Actor, exchange: Exchange, settle: Settle) -> bool:
         if sent.caused_by is not None:
             return False
         publication = reading.publication(sent, actor, exchange)
+        if not bus.allowed.at_hand(actor.workspace_id):
+            return False
         bus.submit(Job(actor.workspace_id, [publication], routed, len(publication.payload)))
     except TooManyHops:
         return False

@@ -45,7 +45,8 @@ from provenance.core.keyring import WorkspaceKeys
 async def publish(bus: Bus, actor: Actor, exchange: Exchange, sent: Sequence[Sent], *, many: bool) -> PublishedMany:
     """Publish messages of a request: all of them, or none.
 
-    Raises BadTopic, BadMessage, TopicNotAllowed, PayloadRefused, TooManyHops and BusFull.
+    Raises BadTopic, BadMessage, TopicNotAllowed, PayloadRefused, TooManyHops, PlanLimitReached
+    and BusFull.
     """
     publications = [
         reading.publication(each, actor, exchange, f"messages[{place}]." if many else "")
@@ -53,6 +54,7 @@ async def publish(bus: Bus, actor: Actor, exchange: Exchange, sent: Sequence[Sen
     ]
     if any(each.caused_by is not None for each in sent):
         await _count_hops(bus, actor, sent, publications)
+    await bus.allowed.take(actor.workspace_id, len(publications))
     try:
         routed = await let_in(bus, actor, publications)
     except TooManyHops:

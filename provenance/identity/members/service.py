@@ -83,7 +83,7 @@ async def _ensure_seat(tx: WriteTx, settings: Settings) -> None:
         return
     await workspaces.lock(tx)
     if await queries.seats(tx, Status.ACTIVE.value, Status.INVITED.value) >= limit:
-        raise PlanLimitReached("members")
+        raise PlanLimitReached("members", limit)
 
 
 async def update(tx: WriteTx, identity: Identity, user_id: str, asked: MemberUpdate) -> Member:
