@@ -27,6 +27,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 PAGE = reference.PAGE.read_text("utf-8")
 INTERNAL = {
     "PROVENANCE_GATE",
+    "PROVENANCE_SIBLINGS",
     "PROVENANCE_SUPERVISOR",
     "PROVENANCE_MIGRATE_FIRST",
     "PROVENANCE_COMPLETE",

@@ -10,6 +10,7 @@ from provenance.postgres.watchdog import Watchdog, announced
 
 from .gate import VARIABLE, Gate
 from .processes import HOPELESS
+from .siblings import Adopted, Siblings
 
 #: A life shorter than this is a quick death (seconds).
 QUICK = 10.0
@@ -51,7 +52,8 @@ class Child:
         self.name = name
         self._command = command
         self._environment = dict(environment)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Adopted | None = None
+        self._siblings: Siblings | None = None
         self._patience = Patience(name)
         self._started = 0.0
         self.retry_at: float | None = None
@@ -66,20 +68,43 @@ class Child:
         """Exit status of the last life; None while it lives or before the first one."""
         return self._process.poll() if self._process else None
 
-    def start(self, watchdog: Watchdog, gate: Gate | None = None) -> None:
-        """Start it in a process group of its own, so that Ctrl-C reaches only the parent."""
+    def start(self, watchdog: Watchdog, gate: Gate | None = None, siblings: Siblings | None = None) -> None:
+        """Start it in a process group of its own, so that Ctrl-C reaches only the parent.
+
+        ``gate`` is what it waits at; with ``siblings`` it is to become itself and another.
+        """
         environment = self._environment | ({VARIABLE: str(gate.reading)} if gate else {})
+        environment |= siblings.environment if siblings else {}
+        self._siblings = siblings
         self._process = subprocess.Popen(  # noqa: S603  (the plan's own command lines)
             [*announced("process"), *self._command],
             stdin=watchdog.pipe,
             env=environment,
             process_group=0,
-            pass_fds=(gate.reading,) if gate else (),
+            pass_fds=((gate.reading,) if gate else ()) + (siblings.descriptors if siblings else ()),
         )
         if gate:
             gate.hand_over()
+        if siblings:
+            siblings.hand_over()
         self._started = time.monotonic()
         self.retry_at = None
+
+    def take_over(self, process: Adopted, watchdog: Watchdog) -> None:
+        """Go on with a process that is ours already."""
+        watchdog.watch("process", process.pid)
+        self._process = process
+        self._started = time.monotonic()
+
+    def follow(self) -> int | None:
+        """Go on with what the process has become, if it was to become two and has; return the number it had."""
+        siblings, process = self._siblings, self._process
+        if siblings is None or process is None or process.poll() is None:
+            return None
+        self._siblings = None
+        siblings.part()
+        self._process = siblings.take("serve") or process
+        return process.pid
 
     def tend(self, watchdog: Watchdog) -> str | None:
         """Notice a death and start again when it is time; return what to tell, if anything.
@@ -88,17 +113,22 @@ class Child:
             GaveUp: it has died quickly too often, or says that another start is of no use.
 
         """
+        before = self.follow()
+        if before is not None and self.pid is not None:
+            watchdog.forget(before)
+            watchdog.watch("process", self.pid)
         now = time.monotonic()
         if self.retry_at is not None:
             if now >= self.retry_at:
                 self.start(watchdog)
             return None
-        if self._process is None or self._process.poll() is None:
+        status = self._process.poll() if self._process else None
+        if self._process is None or status is None:
             return None
         watchdog.forget(self._process.pid)
-        ending = describe_end(self._process.returncode)
-        if self._process.returncode in HOPELESS:
-            raise GaveUp(f"{self.name} {HOPELESS[self._process.returncode]}; see above.")
+        ending = describe_end(status)
+        if status in HOPELESS:
+            raise GaveUp(f"{self.name} {HOPELESS[status]}; see above.")
         delay = self._patience.after_death(now - self._started, ending)
         self.retry_at = now + delay
         return f"{self.name} {ending}; starting it again in {delay:g} s"

@@ -27,7 +27,11 @@ class Gate:
         except BrokenPipeError:
             pass  # The child has ended before its turn; whoever watches it will see.
         finally:
-            os.close(self._writing)
+            self.close()
+
+    def close(self) -> None:
+        """Send the child home, unless the gate was opened before."""
+        os.close(self._writing)
 
 
 def wait_at_gate() -> bool:
@@ -36,7 +40,10 @@ def wait_at_gate() -> bool:
     A process that was started without a gate begins at once.
     """
     descriptor = os.environ.pop(VARIABLE, None)
-    if descriptor is None:
-        return True
-    with open(int(descriptor), "rb", buffering=0) as pipe:
+    return descriptor is None or wait_at(int(descriptor))
+
+
+def wait_at(descriptor: int) -> bool:
+    """Wait at the gate of this descriptor; False when the parent is gone."""
+    with open(descriptor, "rb", buffering=0) as pipe:
         return pipe.read(1) == b"1"

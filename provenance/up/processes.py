@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .gate import wait_at_gate
 from .plan import MIGRATE_FIRST, PARENT
+from .siblings import are_to_part, parted
 
 if TYPE_CHECKING:
     import ssl
@@ -34,24 +35,35 @@ def run_child(name: str) -> int:
     settings = _settings()
     if settings is None:
         return WRONG_SETTINGS
-    from provenance.core import logs
     from provenance.core.memory import hold_garbage
 
     hold_garbage()
-    logs.configure(settings, name)
+    _call_it(name, settings)
     body = {"serve": serve, "worker": work}[name]
     return body(settings)
+
+
+def _call_it(name: str, settings: Settings) -> None:
+    """Show in the system's list of processes, and in the log, what this one is."""
+    from setproctitle import setproctitle
+
+    from provenance.core import logs
+
+    setproctitle(f"provenance: {name}")
+    logs.configure(settings, name)
 
 
 def serve(settings: Settings) -> int:
     """Answer HTTP and WebSocket until SIGTERM or SIGINT; return 0, or 3 when the application cannot start.
 
-    The libraries are loaded before the gate: that takes longer than making a database.
+    All that needs no database is done before the gate: it takes longer than making one. With `siblings`, this becomes
+    the worker as well.
     """
     import uvicorn
 
     from provenance.core.express import ExpressProtocol
     from provenance.core.transport import objection
+    from provenance.features import loops
     from provenance.main import create_app
     from provenance.realtime.serving import Serving
     from provenance.realtime.socket import MESSAGE_BYTES
@@ -60,12 +72,21 @@ def serve(settings: Settings) -> int:
     if refused is not None:
         print(f"error: {refused}", file=sys.stderr)
         return WRONG_SETTINGS
+    app = create_app(settings)
+    if are_to_part():
+        loops()  # the worker's modules, to be shared like the others
     if not wait_at_gate():
         return 0
+    if are_to_part():
+        name = parted()
+        _die_with_parent()
+        _call_it(name, settings)
+        if name == "worker":
+            return work(settings)
     if os.environ.pop(MIGRATE_FIRST, None) and not _migrate_apart(settings.database_url):
         return NOT_MIGRATED
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",

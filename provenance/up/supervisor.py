@@ -18,6 +18,7 @@ from .child import Child, GaveUp, Patience
 from .gate import Gate
 from .greeting import CREDENTIALS, disk_warning, greeting, is_ready, port_is_taken
 from .plan import Plan
+from .siblings import Siblings, adopt_orphans, bury_strangers
 
 #: How long a child may take to end after SIGTERM (seconds).
 GRACE = 10.0
@@ -42,6 +43,7 @@ class Supervisor:
         self._own_watchdog: Watchdog | None = None
         self._told_watchdog: Watchdog | None = None
         self._children: list[Child] = []
+        self._siblings: Siblings | None = None
         self._database_patience = Patience("PostgreSQL")
         self._database_started = 0.0
         self._asked_to_stop = 0
@@ -82,7 +84,8 @@ class Supervisor:
         self._children = [serve, self._worker]
         # It loads its libraries while the database is made, which takes about as long.
         gate = Gate()
-        serve.start(self._watchdog(), gate)
+        self._siblings = Siblings() if adopt_orphans() else None
+        serve.start(self._watchdog(), gate, self._siblings)
         if self._database:
             with self._may_be_interrupted():
                 self._database.start()
@@ -102,9 +105,23 @@ class Supervisor:
                 news = child.tend(watchdog)
                 if news:
                     _say(news, error=True)
+            self._bury_strangers(watchdog)
             self._greet()
             self._warn_of_disk()
             self._pause(self._next_look())
+
+    def _start_worker(self, watchdog: Watchdog) -> None:
+        born = self._siblings.take("worker") if self._siblings else None
+        if self._siblings is None or born is None:
+            self._worker.start(watchdog)
+        else:
+            self._worker.take_over(born, watchdog)
+            self._siblings.begin()
+
+    def _bury_strangers(self, watchdog: Watchdog) -> None:
+        database = self._database.pid if self._database else None
+        own = {watchdog.pid, database, *(child.pid for child in self._children)}
+        bury_strangers({pid for pid in own if pid is not None})
 
     def _tend_database(self) -> None:
         database = self._database
@@ -122,7 +139,7 @@ class Supervisor:
         if not self._greeted and is_ready(self._plan):
             self._greeted = True
             # Not before: it needs the schema that `serve` has brought up to date, and a core to itself.
-            self._worker.start(self._watchdog())
+            self._start_worker(self._watchdog())
             _say(greeting(self._plan, first=self._first))
 
     def _warn_of_disk(self) -> None:
@@ -148,6 +165,7 @@ class Supervisor:
 
     def _end(self, child: Child) -> None:
         deadline = time.monotonic() + GRACE
+        child.follow()
         child.signal(signal.SIGTERM)
         # A second Ctrl-C means now.
         while child.pid and time.monotonic() < deadline and self._asked_to_stop < 2:

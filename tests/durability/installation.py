@@ -74,8 +74,7 @@ class Installation:
         assert self._parent is not None
         for pid in _below(self._parent.pid):
             with contextlib.suppress(OSError):
-                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-                if words[-2:-1] == [child.encode()] and b"provenance.up" in words:
+                if Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0") == f"provenance: {child}".encode():
                     return pid
         return None
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from provenance.up.gate import wait_at_gate
 from provenance.up.processes import NOT_MIGRATED
+from provenance.up.siblings import are_to_part, parted
 
 DATA = Path(os.environ["PROVENANCE_DATA_DIR"])
 
@@ -44,9 +45,40 @@ def until_terminated(role: str, trick: str) -> None:
         signal.pause()
 
 
+def leave_an_orphan() -> None:
+    """A process whose parent ends before it does."""
+    middle = os.fork()
+    if middle == 0:
+        if os.fork() == 0:
+            note("orphan-started")
+        os._exit(0)
+    os.waitpid(middle, 0)
+
+
+def kill_my_sibling() -> None:
+    """End the other process that has our parent and our command line."""
+    own = Path("/proc/self/cmdline").read_bytes()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            same = (entry / "cmdline").read_bytes() == own
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if same and parent == os.getppid() and int(entry.name) != os.getpid():
+            os.kill(int(entry.name), signal.SIGKILL)
+
+
 def main() -> None:
     role, trick = sys.argv[1], "".join(sys.argv[2:])
     assert wait_at_gate()
+    if trick == "dies-in-labour":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if trick in ("parts", "mourns") and are_to_part():
+        role = parted()
+        if trick == "mourns":
+            kill_my_sibling()
+    if trick == "leaves-an-orphan":
+        leave_an_orphan()
     if trick == "fails":
         note(f"{role}-failed")
         sys.exit(5)

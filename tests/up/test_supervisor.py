@@ -9,6 +9,9 @@ from provenance.postgres import EmbeddedPostgres, postmaster
 from tests.postgres.processes import alive, wait_until
 from tests.up.tree import tree
 
+#: `serve` becomes both, as the real one does.
+PARTED = ("serve=parts",)
+
 
 class TestStart:
     def test_says_what_to_open_and_shows_the_key_once(self, data_dir: Path) -> None:
@@ -65,9 +68,12 @@ class TestStart:
 
 
 class TestStop:
+    @pytest.mark.parametrize("tricks", [(), PARTED], ids=["apart", "siblings"])
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_stops_the_server_then_the_worker_then_the_database(self, data_dir: Path, number: signal.Signals) -> None:
-        with tree(data_dir) as running:
+    def test_stops_the_server_then_the_worker_then_the_database(
+        self, data_dir: Path, number: signal.Signals, tricks: tuple[str, ...]
+    ) -> None:
+        with tree(data_dir, *tricks) as running:
             running.wait_ready()
             wait_until(lambda: len(running.events()) >= 2, 5)
             below = running.descendants()
@@ -96,9 +102,10 @@ class TestStop:
 
 
 class TestDeaths:
+    @pytest.mark.parametrize("tricks", [(), PARTED], ids=["apart", "siblings"])
     @pytest.mark.parametrize("role", ["serve", "worker"])
-    def test_a_child_that_dies_is_started_again(self, data_dir: Path, role: str) -> None:
-        with tree(data_dir) as running:
+    def test_a_child_that_dies_is_started_again(self, data_dir: Path, role: str, tricks: tuple[str, ...]) -> None:
+        with tree(data_dir, *tricks) as running:
             running.wait_ready()
             wait_until(lambda: len(running.events()) >= 2, 5)
             os.kill(running.pid(role), signal.SIGKILL)
@@ -121,7 +128,7 @@ class TestDeaths:
             os.kill(first, signal.SIGKILL)
             wait_until(lambda: EmbeddedPostgres(data_dir).status().pid not in (None, first), 10)
 
-    @pytest.mark.parametrize("trick", ["", "worker=stubborn"])
+    @pytest.mark.parametrize("trick", ["", "worker=stubborn", *PARTED])
     def test_killing_the_parent_leaves_nothing_and_the_next_start_recovers(self, data_dir: Path, trick: str) -> None:
         with tree(data_dir, *filter(None, [trick])) as running:
             running.wait_ready()
@@ -141,6 +148,42 @@ class TestDeaths:
             os.kill(watchdogs[0], signal.SIGKILL)
             wait_until(lambda: any(b"watchdog" in _command_line(pid) for pid in running.descendants()), 5)
             assert running.answers()
+
+
+class TestSiblings:
+    """`serve` and `worker` born of one process (`provenance.up.siblings`)."""
+
+    def test_both_are_children_of_the_parent_and_lead_groups_of_their_own(self, data_dir: Path) -> None:
+        with tree(data_dir, *PARTED) as running:
+            running.wait_ready()
+            wait_until(lambda: len(running.events()) >= 2, 5)
+            for role in ("serve", "worker"):
+                fields = _stat(running.pid(role))
+                assert int(fields[1]) == running.process.pid
+                assert int(fields[2]) == running.pid(role)
+
+    def test_a_process_that_dies_before_it_parts_is_started_again_alone(self, data_dir: Path) -> None:
+        with tree(data_dir, "serve=dies-in-labour") as running:
+            assert running.wait_end() == 1
+            assert "serve was ended by signal 9, 3 times in a row" in running.printed
+            assert not running.descendants()
+
+    def test_a_sibling_that_dies_as_it_waits_is_replaced(self, data_dir: Path) -> None:
+        with tree(data_dir, "serve=mourns") as running:
+            running.wait_ready()
+            wait_until(lambda: "worker-started" in running.events(), 5)
+            assert int(_stat(running.pid("worker"))[1]) == running.process.pid
+
+    def test_what_nobody_waits_for_is_buried(self, data_dir: Path) -> None:
+        with tree(data_dir, "serve=leaves-an-orphan") as running:
+            running.wait_ready()
+            orphan = running.pid("orphan")
+            wait_until(lambda: not Path(f"/proc/{orphan}").exists(), 20)
+
+
+def _stat(pid: int) -> list[str]:
+    """State, parent, process group of a process."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def _command_line(pid: int) -> bytes:
