@@ -21,7 +21,7 @@ from provenance.core.actor import Actor, Kind
 from provenance.core.clock import now_ns
 from provenance.core.disk import DiskGuard
 from provenance.core.errors import Invalid, Unavailable
-from provenance.core.pool import look_before_use
+from provenance.core.pool import let_go_of_rested, look_before_use
 
 metadata = MetaData(
     naming_convention={
@@ -189,6 +189,7 @@ class Database:
             connect_args={"server_settings": SESSION_SETTINGS, "timeout": 10},
         )
         look_before_use(self.engine)
+        let_go_of_rested(self.engine)
         self._aside: Database | None = None
 
     @property

@@ -1,5 +1,7 @@
 """Connections that died in the pool: whoever comes next does not notice, and nobody pays for it who needs not."""
 
+import asyncio
+import contextvars
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -10,6 +12,7 @@ from provenance.core import pool
 from provenance.core.db import Database, asyncpg_dsn
 
 PIDS = "SELECT pg_backend_pid()"
+OPEN = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid = ANY($1::int[])"
 
 
 @pytest.fixture
@@ -32,6 +35,32 @@ async def end(database_url: str, pid: int) -> None:
         assert await connection.fetchval("SELECT pg_terminate_backend($1, 20000)", pid)
     finally:
         await connection.close()
+
+
+async def at_once(database: Database, count: int) -> set[int]:
+    """Return which backends answer as many transactions that are open at the same time."""
+    together = asyncio.Barrier(count)
+
+    async def one() -> int:
+        async with database.housekeeping() as tx:
+            await together.wait()
+            return int((await tx.execute(text(PIDS))).scalar_one())
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        found = [group.create_task(one()) for _ in range(count)]
+    return {task.result() for task in found}
+
+
+async def left_of(database_url: str, pids: set[int], count: int) -> set[int]:
+    """Return which of these backends are there when no more than so many of them are."""
+    connection = await asyncpg.connect(asyncpg_dsn(database_url))
+    try:
+        async with asyncio.timeout(30):
+            while len(found := {row["pid"] for row in await connection.fetch(OPEN, list(pids))}) > count:
+                await asyncio.sleep(0.01)
+    finally:
+        await connection.close()
+    return found
 
 
 class TestAConnection:
@@ -75,3 +104,42 @@ class TestTheServer:
 
     async def test_is_asked_for_each_that_rested(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         assert await self.asked(database, monkeypatch, 0.0) == 4, "the first one was just made"
+
+
+class TestAPool:
+    @pytest.fixture(autouse=True)
+    def soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Look often, and take any rest for a long one."""
+        monkeypatch.setattr(pool, "LOOK_SECONDS", 0.01)
+        monkeypatch.setattr(pool, "LET_GO_SECONDS", 0.0)
+
+    async def test_lets_go_of_those_nobody_uses_and_goes_on(self, database: Database, database_url: str) -> None:
+        rested = await at_once(database, 2)
+        assert len(rested) == 2
+        assert await left_of(database_url, rested, 0) == set()
+        again = await at_once(database, 2)
+        assert len(again) == 2
+        assert not again & rested
+
+    async def test_keeps_those_in_use(self, database: Database, database_url: str) -> None:
+        async with database.housekeeping() as tx:
+            mine = (await tx.execute(text(PIDS))).scalar_one()
+            others = {await asyncio.create_task(backend(database), context=contextvars.Context())}
+            assert await left_of(database_url, {mine, *others}, 1) == {mine}
+            assert (await tx.execute(text(PIDS))).scalar_one() == mine
+
+    async def test_keeps_those_that_rested_shortly(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pool, "LET_GO_SECONDS", 3_600.0)
+        before = await backend(database)
+        await asyncio.sleep(10 * pool.LOOK_SECONDS)
+        assert await backend(database) == before
+
+    async def test_lets_go_of_dead_ones_and_goes_on(
+        self, database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pool, "LET_GO_SECONDS", 3_600.0)
+        for pid in await at_once(database, 2):
+            await end(database_url, pid)
+        monkeypatch.setattr(pool, "LET_GO_SECONDS", 0.0)
+        await asyncio.sleep(10 * pool.LOOK_SECONDS)
+        assert len(await at_once(database, 2)) == 2
