@@ -51,7 +51,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
         settle_memory()
         log.info("working", handlers=[handler.name for handler in registered])
         async with asyncio.TaskGroup() as work:
-            work.create_task(Feed(ledger.db, ledger.catalogues, registered).run(stop))
+            work.create_task(Feed(ledger.db, ledger.catalogues, ledger.hints, registered).run(stop))
             for loop in background:
                 work.create_task(loop(ledger, stop))  # type: ignore[arg-type]
     finally:

@@ -9,7 +9,6 @@ from provenance.billing.allowing import Allowed
 from provenance.bus.lane import Job, PublishLane
 from provenance.bus.messages.schemas import Publication
 from provenance.bus.routing import Routed
-from provenance.ledger.feed.hints import Hints
 from provenance.ledger.service import Ledger
 from provenance.ledger.wakeup import Wakeups
 
@@ -34,8 +33,8 @@ class Bus:
         for lane in self._lanes:
             lane.start()
         self._wakeups.start()
-        hints = Hints(self.ledger.db.url, self._ring, self._ring_all, CHANNEL)
-        self._hints = asyncio.create_task(hints.run(), name="bus-hints")
+        hints = self.ledger.hints.follow(self._ring, self._ring_all, CHANNEL)
+        self._hints = asyncio.create_task(hints, name="bus-hints")
 
     async def stop(self) -> None:
         """Commit what waits, then end."""

@@ -23,6 +23,7 @@ from provenance.ledger.catalogue.cache import Catalogue, Catalogues, Kind
 from provenance.ledger.catalogue.naming import colour_of, title_of
 from provenance.ledger.entry import Draft, Entry, seal
 from provenance.ledger.errors import CatalogueFull, UnknownMnemonic
+from provenance.ledger.feed.hints import Hints
 from provenance.ledger.lane import Lane
 from provenance.ledger.log import queries as log_queries
 from provenance.ledger.wakeup import Wakeups
@@ -145,6 +146,7 @@ class Ledger:
         self.db = Database(database_url, pool_size=settings.pool_size, before_commit=self.append, guard=self.guard)
         self.catalogues = Catalogues(self.db)
         self.wakeups = Wakeups(database_url)
+        self.hints = Hints(database_url)
         self.lane = Lane(
             database_url,
             max_entries=settings.lane_max_entries,

@@ -12,7 +12,6 @@ import structlog
 from provenance.core.actor import Actor, Kind, Role
 from provenance.core.errors import Unavailable
 from provenance.identity.access.epoch import FRESH_SECONDS, Epoch
-from provenance.ledger.feed.hints import Hints
 from provenance.ledger.service import Ledger
 from provenance.realtime import queries
 from provenance.realtime.errors import CredentialEnded, ServerStopping, TooManyConnections
@@ -47,9 +46,9 @@ class Hub:
 
     def start(self) -> None:
         """Listen to the ledgers, and watch over the connections."""
-        hints = Hints(self.ledger.db.url, self._grew, self._any_grew)
+        hints = self.ledger.hints.follow(self._grew, self._any_grew)
         self._tasks = [
-            asyncio.create_task(hints.run(), name="realtime-hints"),
+            asyncio.create_task(hints, name="realtime-hints"),
             asyncio.create_task(self._watch(), name="realtime-watch"),
         ]
 

@@ -12,7 +12,6 @@ from provenance.core.errors import Unavailable
 from provenance.engine.dispatch import Dispatch
 from provenance.engine.running import CHANNEL
 from provenance.engine.schemas import Checkpoint, Claimed, OpenWait, RunKey, State, Status, StepRow
-from provenance.ledger.feed.hints import Hints
 from provenance.runs import telling
 from provenance.runs.doers import BASE_KINDS
 from provenance.runs.drive import Drive
@@ -53,11 +52,10 @@ class Carrier(Hosting):
 
     async def run(self, stop: asyncio.Event) -> None:
         """Carry runs on until ``stop`` is set; then hand back what is in hand."""
-        hints = Hints(self.engine.ledger.db.url, lambda _: self._rounds.ring.set(), self._rounds.ring.set, CHANNEL)
-        unwatch = self.engine.watch(lambda _: self._rounds.ring.set())
-        beside = [
-            asyncio.create_task(work) for work in (hints.run(), self._lease.keep(self._lose_all), self._keep_ticking())
-        ]
+        ring = self._rounds.ring.set
+        hints = self.engine.ledger.hints.follow(lambda _: ring(), ring, CHANNEL)
+        unwatch = self.engine.watch(lambda _: ring())
+        beside = [asyncio.create_task(work) for work in (hints, self._lease.keep(self._lose_all), self._keep_ticking())]
         try:
             while not stop.is_set():
                 await self._survive(stop)

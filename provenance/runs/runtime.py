@@ -12,7 +12,6 @@ from provenance.core.objects import Objects
 from provenance.engine.dispatch import Dispatch
 from provenance.engine.running import CHANNEL, Engine
 from provenance.engine.schemas import RunKey
-from provenance.ledger.feed.hints import Hints
 from provenance.ledger.service import Ledger
 from provenance.runs.awaiting import Ends
 from provenance.runs.beginning import Beginner
@@ -55,7 +54,7 @@ class Runs:
         self.engine.start()
         self.engine.watch(self._ends.grew)
         self._hints = asyncio.create_task(
-            Hints(self._ledger.db.url, self._ends.grew, self._ends.unsure, CHANNEL).run(), name="runs-hints"
+            self._ledger.hints.follow(self._ends.grew, self._ends.unsure, CHANNEL), name="runs-hints"
         )
 
     async def stop(self) -> None:

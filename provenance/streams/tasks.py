@@ -9,7 +9,6 @@ import structlog
 
 from provenance.core.egress import Egress
 from provenance.core.errors import Unavailable
-from provenance.ledger.feed.hints import Hints
 from provenance.ledger.service import Ledger
 from provenance.streams.delivering import LEASE_SECONDS, Deliveries
 
@@ -30,7 +29,7 @@ async def run(ledger: Ledger, stop: asyncio.Event, *, lease_seconds: float = LEA
     def heard(_workspace_id: uuid.UUID | None = None) -> None:
         grew.set()
 
-    hints = asyncio.create_task(Hints(ledger.db.url, heard, heard).run(), name="streams-hints")
+    hints = asyncio.create_task(ledger.hints.follow(heard, heard), name="streams-hints")
     try:
         while not stop.is_set():
             grew.clear()

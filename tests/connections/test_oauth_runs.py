@@ -190,7 +190,7 @@ async def inbox(builder: Builder) -> AsyncIterator[httpx.AsyncClient]:
         rules = [{"event": "connection.error", "channels": ["inApp"]}]
         answer = await admin.put("/workspace/notifications", json={"channels": {"inApp": channel}, "rules": rules})
         assert answer.status_code == 200, answer.text
-        feed = asyncio.create_task(Feed(app.ledger.db, app.ledger.catalogues, handlers).run(stop))
+        feed = asyncio.create_task(Feed(app.ledger.db, app.ledger.catalogues, app.ledger.hints, handlers).run(stop))
         async with asyncio.timeout(PATIENCE):
             while not await _begun(app, handlers[0].name):
                 await asyncio.sleep(0.02)

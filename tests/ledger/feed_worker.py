@@ -48,7 +48,7 @@ async def work(url: str, outside: str) -> None:
     ledger = Ledger(Settings(database_url=url), url)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await Feed(ledger.db, ledger.catalogues, slow_handlers(Path(outside))).run(stop)
+    await Feed(ledger.db, ledger.catalogues, ledger.hints, slow_handlers(Path(outside))).run(stop)
     await ledger.stop()
 
 

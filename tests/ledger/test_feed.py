@@ -373,7 +373,9 @@ class TestFailing:
 
         await place.record(stuck, 3)
         stop = asyncio.Event()
-        running = asyncio.create_task(Feed(place.ledger.db, place.ledger.catalogues, handlers).run(stop))
+        running = asyncio.create_task(
+            Feed(place.ledger.db, place.ledger.catalogues, place.ledger.hints, handlers).run(stop)
+        )
 
         async def done() -> bool:
             return healthy[stuck] == 3 and healthy[fine] == 4 and attempts[fine] >= 1 and attempts[stuck] >= 1
@@ -420,7 +422,9 @@ class TestRunning:
                 arrived.set()
 
         stop = asyncio.Event()
-        running = asyncio.create_task(Feed(place.ledger.db, place.ledger.catalogues, handlers).run(stop))
+        running = asyncio.create_task(
+            Feed(place.ledger.db, place.ledger.catalogues, place.ledger.hints, handlers).run(stop)
+        )
         await until(lambda: place.sql.fetchval(LISTENING))
         await place.record(wanted, words="DOOR/OPENED")
         async with asyncio.timeout(30):
@@ -436,7 +440,7 @@ class TestRunning:
             raise NotImplementedError
 
         await place.record(workspace_id, 10)
-        feed = Feed(place.ledger.db, place.ledger.catalogues, handlers)
+        feed = Feed(place.ledger.db, place.ledger.catalogues, place.ledger.hints, handlers)
         stop = asyncio.Event()
         running = asyncio.create_task(feed.run(stop))
 
@@ -463,7 +467,9 @@ class TestRunning:
         await place.record(old, 5)
         for round_of_life in range(2):
             stop = asyncio.Event()
-            running = asyncio.create_task(Feed(place.ledger.db, place.ledger.catalogues, handlers).run(stop))
+            running = asyncio.create_task(
+                Feed(place.ledger.db, place.ledger.catalogues, place.ledger.hints, handlers).run(stop)
+            )
             await until(lambda: place.sql.fetchval(MARKED, uuid.UUID(int=0)))
             new = await place.open()
             await place.record(old)
@@ -485,7 +491,7 @@ class TestRunning:
         await place.record(workspace_id, 1000)
         ledger = Ledger(Settings(database_url=place.url), place.url)
         stop = asyncio.Event()
-        running = asyncio.create_task(Feed(ledger.db, ledger.catalogues, handlers).run(stop))
+        running = asyncio.create_task(Feed(ledger.db, ledger.catalogues, ledger.hints, handlers).run(stop))
         await until(lambda: _some(place, workspace_id, "lost"))
         await place.sql.execute(CUT_OFF)
 

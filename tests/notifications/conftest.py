@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import AsyncIterator, Callable
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -107,11 +108,20 @@ async def no_leftovers(near: Running) -> AsyncIterator[None]:
 
 @pytest.fixture
 async def feeding(near: Running) -> AsyncIterator[None]:
-    """The worker's feed of the notifications' handlers."""
+    """The worker's feed of the notifications' handlers, once all of them have their beginning."""
     stop = asyncio.Event()
     handlers = [handler for handler in registered if handler.name.startswith(tasks.__name__)]
     assert len(handlers) == len(NotifiableEvent)
-    feed = asyncio.create_task(Feed(near.ledger.db, near.ledger.catalogues, handlers).run(stop))
+    feed = asyncio.create_task(Feed(near.ledger.db, near.ledger.catalogues, near.ledger.hints, handlers).run(stop))
+    async with asyncio.timeout(30):
+        while await _begun(near) < len(handlers):
+            await asyncio.sleep(0.02)
     yield
     stop.set()
     await feed
+
+
+async def _begun(near: Running) -> int:
+    sql = "SELECT count(*) FROM feed_cursors WHERE workspace_id = $1 AND starts_with(handler, $2)"
+    async with near.ledger.db.housekeeping() as tx:
+        return int((await tx.driver_sql(sql, (uuid.UUID(int=0), tasks.__name__))).scalar_one())

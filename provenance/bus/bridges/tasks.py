@@ -13,7 +13,6 @@ from provenance.bus.running import CHANNEL
 from provenance.core.clock import NANOS, until
 from provenance.core.egress import Egress
 from provenance.core.errors import Unavailable
-from provenance.ledger.feed.hints import Hints
 from provenance.ledger.service import Ledger
 from provenance.ledger.wakeup import Wakeups
 
@@ -32,7 +31,7 @@ async def run(ledger: Ledger, stop: asyncio.Event, *, lease_seconds: float = LEA
     wakeups = Wakeups(ledger.db.url, CHANNEL)
     wakeups.start()
     bridges = Bridges(ledger, egress, wakeups.grew, lease_seconds=lease_seconds)
-    hints = asyncio.create_task(Hints(ledger.db.url, bridges.ring, bridges.ring).run(), name="bridges-hints")
+    hints = asyncio.create_task(ledger.hints.follow(bridges.ring, bridges.ring), name="bridges-hints")
     forgotten = 0.0
     try:
         while not stop.is_set():

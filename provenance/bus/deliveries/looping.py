@@ -12,7 +12,6 @@ from provenance.bus.deliveries.contract import Sender
 from provenance.bus.deliveries.working import Deliverer
 from provenance.bus.running import CHANNEL
 from provenance.core.errors import Unavailable
-from provenance.ledger.feed.hints import Hints
 from provenance.ledger.service import Ledger
 
 LOOK_SECONDS = 1.0
@@ -31,7 +30,7 @@ async def deliver(ledger: Ledger, kind: str, send: Sender, stop: asyncio.Event) 
     def heard(_workspace_id: uuid.UUID | None = None) -> None:
         deliverer.ended.set()
 
-    hints = asyncio.create_task(Hints(ledger.db.url, heard, heard, CHANNEL).run(), name=f"bus-{kind}-hints")
+    hints = asyncio.create_task(ledger.hints.follow(heard, heard, CHANNEL), name=f"bus-{kind}-hints")
     stopping = asyncio.create_task(stop.wait())
     try:
         while not stop.is_set():

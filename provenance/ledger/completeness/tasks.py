@@ -14,7 +14,6 @@ from provenance.core.errors import Unavailable
 from provenance.ledger.completeness import queries
 from provenance.ledger.completeness.errors import RowsMissing
 from provenance.ledger.completeness.following import HOUR, Follower, Progress
-from provenance.ledger.feed.hints import Hints
 from provenance.ledger.service import Ledger
 
 TICK_SECONDS = 1.0
@@ -43,7 +42,7 @@ class _Loop:
         self._swept = float("-inf")
 
     async def run(self) -> None:
-        hints = asyncio.create_task(Hints(self._ledger.db.url, self._dirty.add, self._unsure).run(), name="map-hints")
+        hints = asyncio.create_task(self._ledger.hints.follow(self._dirty.add, self._unsure), name="map-hints")
         try:
             while not self._stop.is_set():
                 started = time.monotonic()

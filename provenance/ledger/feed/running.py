@@ -38,10 +38,11 @@ FINISH_SECONDS = 10.0
 class Feed:
     """Feeds handlers from every ledger of one database."""
 
-    def __init__(self, db: Database, catalogues: Catalogues, handlers: Iterable[Handler]) -> None:
-        """Take the database, the words of each workspace, and who listens."""
+    def __init__(self, db: Database, catalogues: Catalogues, hints: Hints, handlers: Iterable[Handler]) -> None:
+        """Take the database, the words of each workspace, what is heard of new rows, and who listens."""
         self._db = db
         self._catalogues = catalogues
+        self._hints = hints
         self._handlers = {handler.name: handler for handler in handlers}
         self._visits = Agenda()
         self._agendas = {name: Agenda() for name in self._handlers}
@@ -50,7 +51,7 @@ class Feed:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Feed until ``stop`` is set, then finish the chunks in hand. Waits for a database that is away."""
-        hints = asyncio.create_task(Hints(self._db.url, self._visits.add, self._unsure.set).run(), name="feed-hints")
+        hints = asyncio.create_task(self._hints.follow(self._visits.add, self._unsure.set), name="feed-hints")
         work = [
             asyncio.create_task(self._sweep_often(), name="feed-sweep"),
             asyncio.create_task(self._work_off(self._visits, self._visit), name="feed-visits"),

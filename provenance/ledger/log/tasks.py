@@ -11,7 +11,6 @@ import structlog
 
 from provenance.core.db import AWAY, SESSION_SETTINGS, asyncpg_dsn
 from provenance.core.errors import Unavailable
-from provenance.ledger.feed.hints import Hints
 from provenance.ledger.log import queries
 from provenance.ledger.log.heads import Heads
 from provenance.ledger.log.integrating import Integrator
@@ -47,7 +46,7 @@ class _Loop:
         self._leader: asyncpg.Connection[asyncpg.Record] | None = None
 
     async def run(self) -> None:
-        hints = asyncio.create_task(Hints(self._ledger.db.url, self._grew, self._unsure).run(), name="log-hints")
+        hints = asyncio.create_task(self._ledger.hints.follow(self._grew, self._unsure), name="log-hints")
         try:
             while not self._stop.is_set():
                 await self._survive()

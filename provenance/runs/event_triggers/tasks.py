@@ -18,7 +18,7 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     engine.start()
     listener = Listener(Tools(engine, Library(WorkflowShelf(ledger))), evaluator)
     try:
-        await Feed(ledger.db, ledger.catalogues, listener.handlers()).run(stop)
+        await Feed(ledger.db, ledger.catalogues, ledger.hints, listener.handlers()).run(stop)
     finally:
         await evaluator.close()
         await engine.stop()

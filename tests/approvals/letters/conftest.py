@@ -31,7 +31,7 @@ async def feeding(app: Running) -> AsyncIterator[None]:
     assert len(handlers) == 10
     async with app.ledger.db.housekeeping() as tx:  # begins now, again: what other tests did is not told here
         await tx.driver_sql("DELETE FROM feed_cursors WHERE starts_with(handler, $1)", (tasks.__name__,))
-    feed = asyncio.create_task(Feed(app.ledger.db, app.ledger.catalogues, handlers).run(stop))
+    feed = asyncio.create_task(Feed(app.ledger.db, app.ledger.catalogues, app.ledger.hints, handlers).run(stop))
     begun = "SELECT count(*) FROM feed_cursors WHERE workspace_id = $1 AND starts_with(handler, $2)"
     nowhere = "00000000-0000-0000-0000-000000000000"
     async with asyncio.timeout(PATIENCE):
