@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from provenance.approvals import policy, queries
 from provenance.approvals.grants import using as grants
 from provenance.approvals.schemas import ApprovalEvent, OnBreach, Question, Risk, Status
-from provenance.approvals.settling import evidence_of, record, settle, vote, wire_id
+from provenance.approvals.settling import decisions_before, record, settle, vote, wire_id
 from provenance.core.clock import NANOS
 from provenance.core.db import ReadTx, WriteTx
 from provenance.core.ids import encode, new_uuid
@@ -50,19 +50,17 @@ async def approve_by_rule(
     tx: WriteTx, keys: WorkspaceKeys, row: Row[Any], rule: str, *, via_grant_id: uuid.UUID | None = None
 ) -> None:
     """Approve in the system's name, by a rule or grant that the record and the signature name."""
-    before = await queries.decisions(tx, row.id, row.payload_revision)
-    statement, signed = await vote(tx, keys, row, "approved", before=before, rule=rule)
-    row = await settle(tx, row, "approved", statement, signed, via_grant_id=via_grant_id)
+    given = await vote(tx, keys, row, "approved", before=await decisions_before(tx, row), rule=rule)
+    await settle(tx, row, given, via_grant_id=via_grant_id)
     via = {} if via_grant_id is None else {"viaGrantId": encode("grant", via_grant_id)}
-    record(tx, ApprovalEvent.AUTO_APPROVED, row, {"rule": rule, **via, **evidence_of(statement, signed[-1])})
+    record(tx, ApprovalEvent.AUTO_APPROVED, row, {"rule": rule, **via, **given.evidence})
 
 
 async def reject_by_rule(tx: WriteTx, keys: WorkspaceKeys, row: Row[Any], rule: str) -> None:
     """Reject in the system's name, by a rule that the record and the signature name."""
-    before = await queries.decisions(tx, row.id, row.payload_revision)
-    statement, signed = await vote(tx, keys, row, "rejected", before=before, rule=rule)
-    row = await settle(tx, row, "rejected", statement, signed)
-    record(tx, ApprovalEvent.REJECTED, row, {"rule": rule, **evidence_of(statement, signed[-1])})
+    given = await vote(tx, keys, row, "rejected", before=await decisions_before(tx, row), rule=rule)
+    await settle(tx, row, given)
+    record(tx, ApprovalEvent.REJECTED, row, {"rule": rule, **given.evidence})
 
 
 def _columns(tx: ReadTx, question: Question, rules: ApprovalRules) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from provenance.approvals.schemas import (
     Risk,
     StillPending,
 )
-from provenance.approvals.settling import evidence_of, record, settle, vote, wire_id
+from provenance.approvals.settling import decisions_before, keep, record, settle, vote, wire_id
 from provenance.core import ids
 from provenance.core.clock import iso_millis
 from provenance.core.db import ReadTx, WriteTx
@@ -81,12 +81,14 @@ async def approve(
     before = await _ensure_first_vote(tx, row)
     data: dict[str, Any] = {"commented": asked.comment is not None, **desk.way}
     data |= await _passkey(tx, desk, row, asked.assertion)
-    statement, signed = await vote(tx, desk.keys, row, "approved", before=before, comment=asked.comment)
-    data |= evidence_of(statement, signed[-1])
+    given = await vote(tx, desk.keys, row, "approved", before=before, comment=asked.comment)
+    data |= given.evidence
+    signed = given.signed
     if len(signed) < row.required:
+        await keep(tx, row, given)
         record(tx, ApprovalEvent.VOTED, row, {**data, "approvals": len(signed), "requiredApprovals": row.required})
         return await _still_pending(tx, row)
-    row = await settle(tx, row, "approved", statement, signed)
+    await settle(tx, row, given)
     record(tx, ApprovalEvent.APPROVED, row, {**data, "approvals": [each.by for each in signed]})
     engine_service.wake(tx, desk.hints)
     shown = {"approval_id": approval_id, "approved_by": tx.actor.id, "approved_at": iso_millis(tx.now)}
@@ -103,10 +105,9 @@ async def reject(tx: WriteTx, desk: Desk, approval_id: str, asked: Reject) -> Re
     row = await holding.held(tx, approval_id)
     await holding.ensure_seen(tx, row, asked.payload_revision)
     data = desk.way | await _passkey(tx, desk, row, asked.assertion)
-    before = await queries.decisions(tx, row.id, row.payload_revision)
-    statement, signed = await vote(tx, desk.keys, row, "rejected", before=before, comment=asked.comment)
-    row = await settle(tx, row, "rejected", statement, signed)
-    record(tx, ApprovalEvent.REJECTED, row, {**data, **evidence_of(statement, signed[-1])})
+    given = await vote(tx, desk.keys, row, "rejected", before=await decisions_before(tx, row), comment=asked.comment)
+    await settle(tx, row, given)
+    record(tx, ApprovalEvent.REJECTED, row, {**data, **given.evidence})
     engine_service.wake(tx, desk.hints)
     return Rejected(approval_id=approval_id, status="rejected", rejected_by=tx.actor.id, rejected_at=iso_millis(tx.now))
 
@@ -156,16 +157,17 @@ async def _still_pending(tx: ReadTx, row: Row[Any]) -> StillPending:
 
 async def ensure_another(tx: ReadTx, row: Row[Any]) -> None:
     """Refuse who started the run, where the policy wants somebody else. Raises SelfApproval."""
-    if row.started_by != tx.actor.id:
+    risk = Risk(row.risk)
+    if row.started_by != tx.actor.id or policy.starter_may(risk, self_approval=False):
         return
-    self_approval = (await workspaces.approval_rules(tx)).self_approval
-    if not policy.starter_may(Risk(row.risk), self_approval=self_approval):
+    rules = await workspaces.approval_rules(tx)
+    if not policy.starter_may(risk, self_approval=rules.self_approval):
         raise SelfApproval(row.risk)
 
 
 async def _ensure_first_vote(tx: ReadTx, row: Row[Any]) -> list[Row[Any]]:
     """Return the decisions on an approval as it stands. Raises AlreadyVoted when the actor's is among them."""
-    found = await queries.decisions(tx, row.id, row.payload_revision)
+    found = await decisions_before(tx, row)
     if any(each.decided_by == tx.actor.id for each in found):
         raise AlreadyVoted
     return found

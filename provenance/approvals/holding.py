@@ -11,7 +11,7 @@ from provenance.approvals.errors import AlreadyDecided, ApprovalNotFound, NotRev
 from provenance.approvals.schemas import PREFIX, Status
 from provenance.core import ids
 from provenance.core.db import ReadTx, WriteTx
-from provenance.engine import service as engine_service
+from provenance.engine.errors import AlreadyResolved
 
 
 async def found(tx: ReadTx, approval_id: str) -> Row[Any]:
@@ -26,16 +26,15 @@ async def found(tx: ReadTx, approval_id: str) -> Row[Any]:
 async def held(tx: WriteTx, approval_id: str) -> Row[Any]:
     """Return a pending approval of the actor's to decide, with its run and itself locked, in this order.
 
-    Raises ApprovalNotFound, NotReviewer, AlreadyDecided.
+    Raises ApprovalNotFound, NotReviewer, AlreadyDecided, AlreadyResolved.
     """
     known = ids.decode(PREFIX, approval_id)
-    seen = None if known is None else await queries.standing(tx, known)
-    if known is None or seen is None:
+    row = None if known is None else await queries.lock_behind_run(tx, known)
+    if row is None:
         raise ApprovalNotFound
-    ensure_open(tx, seen)
-    await engine_service.hold_run(tx, seen.token)
-    row = await queries.lock(tx, known)
     ensure_open(tx, row)
+    if not row.goes_on:
+        raise AlreadyResolved
     return row
 
 

@@ -7,9 +7,11 @@ from typing import Any
 from sqlalchemy import ARRAY, Row, Select, Text, cast, delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
+from provenance.approvals.binding import Signed
 from provenance.approvals.schemas import Status
 from provenance.approvals.tables import approval_comments, approval_decisions, approval_revisions, approvals
 from provenance.core.db import ReadTx, WriteTx
+from provenance.engine.queries import RESOLVING
 
 _SUMMARY = [column for column in approvals.c if column.name not in ("payload", "payload_schema", "evidence")]
 
@@ -44,15 +46,26 @@ async def one(tx: ReadTx, approval_id: uuid.UUID) -> Row[Any] | None:
     return (await tx.execute(select(approvals).where(*_mine(tx, approval_id)))).first()
 
 
-async def standing(tx: ReadTx, approval_id: uuid.UUID) -> Row[Any] | None:
-    """Return where an approval stands: its token, who may decide, its status and when it expires."""
-    columns = [approvals.c[name] for name in ("token", "assignees", "status", "expires_at")]
-    return (await tx.execute(select(*columns).where(*_mine(tx, approval_id)))).first()
-
-
 async def lock(tx: WriteTx, approval_id: uuid.UUID) -> Row[Any]:
     """Return an approval that is there, and hold its lock until the transaction ends."""
     return (await tx.execute(select(approvals).where(*_mine(tx, approval_id)).with_for_update())).one()
+
+
+# The run is locked first, for the lock of the approval is taken where the rows of both are joined. Of what another
+# decision changed meanwhile the newest is read; other rows read here would be as they were before the wait for a lock.
+_LOCK_BEHIND_RUN = f"""
+WITH place AS MATERIALIZED (SELECT run_id FROM approvals WHERE workspace_id = $1 AND id = $2),
+held AS MATERIALIZED (
+    SELECT true AS goes_on FROM runs
+     WHERE workspace_id = $1 AND id = (SELECT run_id FROM place) AND state <> 'ended' FOR NO KEY UPDATE)
+SELECT {", ".join(f"a.{column.name}" for column in approvals.c)}, held.goes_on
+  FROM approvals AS a LEFT JOIN held ON true WHERE a.workspace_id = $1 AND a.id = $2 FOR UPDATE OF a
+"""  # noqa: S608 — names of ours
+
+
+async def lock_behind_run(tx: WriteTx, approval_id: uuid.UUID) -> Row[Any] | None:
+    """Return an approval, with the locks of its run and then of itself held; ``goes_on``: the run has not ended."""
+    return (await tx.driver_sql(_LOCK_BEHIND_RUN, (tx.workspace_id, approval_id))).first()
 
 
 async def page(
@@ -90,13 +103,45 @@ async def revision(tx: ReadTx, approval_id: uuid.UUID, number: int) -> str | Non
     return found
 
 
-async def put_decision(tx: WriteTx, row: Row[Any], **columns: Any) -> None:
+def _put(first: int) -> str:
+    """Return the statement that adds a decision; its parameters but for the workspace are those from ``first`` on."""
+    values = ", ".join(f"${place}" for place in range(first, first + len(_DECISION)))
+    changed = ", ".join(f"{name} = excluded.{name}" for name in _DECISION[3:])
+    return f"""
+INSERT INTO approval_decisions (workspace_id, {", ".join(_DECISION)}) VALUES ($1, {values})
+    ON CONFLICT (workspace_id, approval_id, revision, decided_by) DO UPDATE SET {changed} RETURNING 1
+"""  # noqa: S608 — names of ours
+
+
+_DECISION = ("approval_id", "revision", "decided_by", "decision", "comment", "rule", "at", "signature")
+_PUT = _put(2)
+_SETTLE = f"""
+WITH {RESOLVING},
+voted AS ({_put(6)})
+UPDATE approvals SET status = $14, via_grant_id = $15, decided_by = $8, decided_at = $12, updated_at = $12
+ WHERE workspace_id = $1 AND id = $6 AND EXISTS (SELECT FROM resolved)
+"""  # noqa: S608 — names of ours
+
+
+def _decision(tx: ReadTx, row: Row[Any], signed: Signed) -> tuple[Any, ...]:
+    said = (signed.by, signed.decision, signed.comment, signed.rule, tx.now, signed.signature)
+    return (row.id, row.payload_revision, *said)
+
+
+async def put_decision(tx: WriteTx, row: Row[Any], signed: Signed) -> None:
     """Add a decision on an approval as it stands; who decides anew on the same state takes back what they said."""
-    put = insert(approval_decisions).values(
-        workspace_id=tx.workspace_id, approval_id=row.id, revision=row.payload_revision, **columns
-    )
-    mine = ("workspace_id", "approval_id", "revision", "decided_by")
-    await tx.execute(put.on_conflict_do_update(index_elements=mine, set_=columns))
+    await tx.driver_sql(_PUT, (tx.workspace_id, *_decision(tx, row, signed)))
+
+
+async def settle(
+    tx: WriteTx, row: Row[Any], signed: Signed, status: Status, resolving: tuple[Any, ...], via: uuid.UUID | None
+) -> bool:
+    """Add a decision that ends an approval, and end its wait; False where the wait is not open: roll back then.
+
+    ``resolving`` comes from `provenance.engine.service.resolving`.
+    """
+    parameters = (*resolving, *_decision(tx, row, signed), status.value, via)
+    return (await tx.driver_sql(_SETTLE, parameters)).rowcount == 1
 
 
 async def decisions(tx: ReadTx, approval_id: uuid.UUID, revision: int | None = None) -> list[Row[Any]]:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Row
@@ -25,10 +25,34 @@ from provenance.core.db import ReadTx, WriteTx
 from provenance.core.ids import encode
 from provenance.core.keyring import WorkspaceKeys
 from provenance.engine import service as engine
+from provenance.engine.errors import AlreadyResolved
 from provenance.ledger.service import Fact
 from provenance.ledger.service import record as record_fact
 
 CHOSEN: Mapping[Choice, Status] = {"approved": Status.APPROVED, "rejected": Status.REJECTED}
+
+
+class Vote(NamedTuple):
+    """A decision that is signed and not written yet: on what, and all decisions on it of its kind, itself the last."""
+
+    statement: Statement
+    digest: str
+    signed: list[Signed]
+
+    @property
+    def mine(self) -> Signed:
+        """This decision."""
+        return self.signed[-1]
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """What the record says of it, so that it can be checked against the ledger alone."""
+        return {
+            "statementDigest": self.digest,
+            "payloadDigest": self.statement.payload_digest,
+            "policyRevision": self.statement.policy_revision,
+            "signature": self.mine.signature,
+        }
 
 
 def wire_id(approval_id: uuid.UUID) -> str:
@@ -45,7 +69,9 @@ def place_of(row: Row[Any]) -> Place:
 
 async def statement_of(tx: ReadTx, row: Row[Any]) -> Statement:
     """Return what a decision on an approval as it stands says yes or no to."""
-    first = row.payload if row.payload_revision == 1 else await queries.revision(tx, row.id, 1)
+    digest = original = payload_digest(msgspec.json.decode(row.payload))
+    if row.payload_revision != 1:
+        original = payload_digest(msgspec.json.decode(await queries.revision(tx, row.id, 1) or "null"))
     return Statement(
         workspace_id=str(row.workspace_id),
         approval_id=wire_id(row.id),
@@ -56,9 +82,9 @@ async def statement_of(tx: ReadTx, row: Row[Any]) -> Statement:
         workflow_id=encode("wf", row.workflow_id),
         version_checksum=row.version_checksum,
         risk=row.risk,
-        payload_digest=payload_digest(msgspec.json.decode(row.payload)),
+        payload_digest=digest,
         payload_revision=row.payload_revision,
-        original_digest=payload_digest(msgspec.json.decode(first or "null")),
+        original_digest=original,
         policy_revision=row.policy_revision,
         approvers=sorted({*row.assignees, *row.escalate_to}),
         required_approvals=row.required,
@@ -96,8 +122,13 @@ def record(
     )
 
 
+async def decisions_before(tx: ReadTx, row: Row[Any]) -> list[Row[Any]]:
+    """Return the decisions on a pending approval as it stands; where one suffices it would not be pending."""
+    return [] if row.required == 1 else await queries.decisions(tx, row.id, row.payload_revision)
+
+
 async def vote(
-    tx: WriteTx,
+    tx: ReadTx,
     keys: WorkspaceKeys,
     row: Row[Any],
     choice: Choice,
@@ -105,17 +136,16 @@ async def vote(
     before: Sequence[Row[Any]],
     comment: str | None = None,
     rule: str | None = None,
-) -> tuple[Statement, list[Signed]]:
-    """Sign and keep a decision of whoever acts; return the statement and the decisions on it of the same kind.
+) -> Vote:
+    """Sign a decision of whoever acts; `keep` or `settle` writes it.
 
     ``before`` are the decisions on this state that there were; ``rule`` names what the system follows where it decides.
     """
     statement, by = await statement_of(tx, row), tx.acting[0]
-    mine = sign(keys, statement.digest, choice, by=by, at=tx.now, comment=comment, rule=rule)
-    kept = {"decision": choice, "comment": comment, "rule": rule, "at": tx.now, "signature": mine.signature}
-    await queries.put_decision(tx, row, decided_by=by, **kept)
+    digest = statement.digest
+    mine = sign(keys, digest, choice, by=by, at=tx.now, comment=comment, rule=rule)
     others = [signed_of(each) for each in before if each.decision == choice and each.decided_by != by]
-    return statement, [*others, mine]
+    return Vote(statement, digest, [*others, mine])
 
 
 def signed_of(row: Row[Any]) -> Signed:
@@ -123,38 +153,27 @@ def signed_of(row: Row[Any]) -> Signed:
     return Signed(row.decision, row.decided_by, iso_millis(row.at), row.comment, row.rule, row.signature)
 
 
-async def settle(
-    tx: WriteTx,
-    row: Row[Any],
-    choice: Choice,
-    statement: Statement,
-    decisions: Sequence[Signed],
-    *,
-    via_grant_id: uuid.UUID | None = None,
-) -> Row[Any]:
-    """End an approval's wait with a decision and its proof; the run's lock must be held. Raises AlreadyResolved."""
-    last = decisions[-1]
-    proof = Proof(KEY_ID, statement, list(decisions))
+async def keep(tx: WriteTx, row: Row[Any], given: Vote) -> None:
+    """Write a decision that settles nothing yet: others have to decide, too."""
+    await queries.put_decision(tx, row, given.mine)
+
+
+async def settle(tx: WriteTx, row: Row[Any], given: Vote, *, via_grant_id: uuid.UUID | None = None) -> None:
+    """Write a decision and end the approval's wait with it and its proof; the run's lock must be held.
+
+    Raises AlreadyResolved when the wait is not open any more.
+    """
+    statement, last = given.statement, given.mine
     outcome: dict[str, Any] = {
-        "decision": choice,
+        "decision": last.decision,
         "payload": msgspec.json.decode(row.payload),
         "decidedBy": last.by,
         "decidedAt": last.at,
         "comment": last.comment,
         "edited": statement.payload_digest != statement.original_digest,
         "approvalId": statement.approval_id,
-        "proof": msgspec.to_builtins(proof),
+        "proof": msgspec.to_builtins(Proof(KEY_ID, statement, given.signed)),
     }
-    await engine.resolve(tx, row.token, outcome)
-    columns = {"decided_at": tx.now, "decided_by": last.by, "via_grant_id": via_grant_id}
-    return await queries.change(tx, row.id, status=CHOSEN[choice].value, **columns)
-
-
-def evidence_of(statement: Statement, signed: Signed) -> dict[str, Any]:
-    """Return what the record of a decision says, so that it can be checked against the ledger alone."""
-    return {
-        "statementDigest": statement.digest,
-        "payloadDigest": statement.payload_digest,
-        "policyRevision": statement.policy_revision,
-        "signature": signed.signature,
-    }
+    resolving = engine.resolving(tx, row.token, outcome)
+    if not await queries.settle(tx, row, last, CHOSEN[last.decision], resolving, via_grant_id):
+        raise AlreadyResolved

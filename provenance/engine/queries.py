@@ -30,6 +30,20 @@ UPDATE run_waits SET resolved = now(), outcome = $5
 RETURNING 1
 """
 
+RESOLVING = f"""
+woken AS (
+    UPDATE runs SET signal = signal + 1, {WOKEN} WHERE workspace_id = $1 AND id = $2 AND state <> 'ended' RETURNING 1),
+resolved AS (
+    UPDATE run_waits SET resolved = now(), outcome = $5
+     WHERE workspace_id = $1 AND run_id = $2 AND step_key = $3 AND iteration = $4 AND resolved IS NULL
+       AND EXISTS (SELECT FROM woken) RETURNING 1)
+"""  # noqa: S608 — names of ours
+"""`SIGNAL` and `RESOLVE` as parts of somebody else's statement, which is to do nothing where ``resolved`` is empty.
+
+Only for a run whose lock an earlier statement of the transaction took: a wait that was opened while this one waited
+for the lock would not be seen.
+"""
+
 LOOK_UP = "SELECT id, epoch, seq FROM runs WHERE workspace_id = ANY($1) AND id = ANY($2)"
 
 # Of a run that was owned before, steps may have come since this statement's snapshot.

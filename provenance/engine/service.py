@@ -49,6 +49,12 @@ async def resolve(tx: WriteTx, token: str, outcome: dict[str, Any]) -> None:
         raise AlreadyResolved
 
 
+def resolving(tx: WriteTx, token: str, outcome: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the first parameters of a statement that has `queries.RESOLVING` among its parts."""
+    run_id, step_key, iteration = token_parts(token)
+    return tx.workspace_id, run_id, step_key, iteration, msgspec.json.encode(outcome).decode()
+
+
 async def resolve_if_open(tx: WriteTx, token: str, outcome: dict[str, Any]) -> bool:
     """End a wait as `resolve` does where it is open; False where it is not."""
     run_id, step_key, iteration = token_parts(token)
