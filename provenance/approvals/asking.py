@@ -1,7 +1,7 @@
 """The side of runs: make a request in the transaction that parks a run, take it back, check what was decided."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -16,7 +16,6 @@ from provenance.core.db import ReadTx, WriteTx
 from provenance.core.ids import encode, new_uuid
 from provenance.core.keyring import WorkspaceKeys
 from provenance.notifications.inbox import service as inbox
-from provenance.workspace import service as workspaces
 from provenance.workspace.schemas import ApprovalRules
 
 MINUTE_NS = 60 * NANOS
@@ -26,13 +25,15 @@ NOBODY_NAMED = ("group:approvers", "role:admin")
 
 async def request(tx: WriteTx, keys: WorkspaceKeys, question: Question) -> None:
     """Ask people, or have the policy approve: the wait is open in this transaction, and the run's lock held."""
-    rules = await workspaces.approval_rules(tx)
+    rules, any_grant = await queries.rules(tx)
     row = await queries.insert_approval(tx, new_uuid(), **_columns(tx, question, rules))
-    row = await _with_substitutes(tx, row)
+    in_force = await grants.covering(tx, row) if any_grant else []
+    if in_force:
+        row = await _with_substitutes(tx, row, in_force)
     if Risk(row.risk) is Risk.LOW and not (question.insists or question.asks.get("requirePasskey")):
         await approve_by_rule(tx, keys, row, "risk:low")
         return
-    grant_id = await grants.passing(tx, row, self_approval=rules.self_approval)
+    grant_id = await grants.passing(tx, row, in_force, self_approval=rules.self_approval)
     if grant_id is not None:
         await approve_by_rule(tx, keys, row, f"grant:{encode('grant', grant_id)}", via_grant_id=grant_id)
         return
@@ -40,9 +41,9 @@ async def request(tx: WriteTx, keys: WorkspaceKeys, question: Question) -> None:
     record(tx, ApprovalEvent.REQUESTED, row, asked)
 
 
-async def _with_substitutes(tx: WriteTx, row: Row[Any]) -> Row[Any]:
+async def _with_substitutes(tx: WriteTx, row: Row[Any], in_force: Sequence[Row[Any]]) -> Row[Any]:
     """Ask those besides whom grants let decide on behalf of somebody who is asked."""
-    others = [each for each in await grants.substitutes(tx, row) if each not in row.assignees]
+    others = [each for each in await grants.substitutes(tx, row, in_force) if each not in row.assignees]
     return await queries.change(tx, row.id, assignees=[*row.assignees, *others]) if others else row
 
 

@@ -12,6 +12,7 @@ from provenance.approvals.schemas import Status
 from provenance.approvals.tables import approval_comments, approval_decisions, approval_revisions, approvals
 from provenance.core.db import ReadTx, WriteTx
 from provenance.engine.queries import RESOLVING
+from provenance.workspace.schemas import ApprovalRules
 
 _SUMMARY = [column for column in approvals.c if column.name not in ("payload", "payload_schema", "evidence")]
 
@@ -20,13 +21,37 @@ def _mine(tx: ReadTx, approval_id: uuid.UUID) -> tuple[Any, ...]:
     return approvals.c.workspace_id == tx.workspace_id, approvals.c.id == approval_id
 
 
+_RULES = """
+SELECT self_approval, default_approvers, require_passkey_from,
+       EXISTS (SELECT FROM approval_grants WHERE workspace_id = $1 AND status = 'active' AND valid_until > $2) AS grants
+  FROM workspaces WHERE id = $1
+"""
+
+
+async def rules(tx: ReadTx) -> tuple[ApprovalRules, bool]:
+    """Return what the workspace says of approvals, and whether any grant is in force. One read: each request asks."""
+    row = (await tx.driver_sql(_RULES, (tx.workspace_id, tx.now))).one()
+    return ApprovalRules(row.self_approval, tuple(row.default_approvers), row.require_passkey_from), row.grants
+
+
+_COLUMNS = tuple(column.name for column in approvals.c)
+_INSERT = f"""
+WITH made AS (
+    INSERT INTO approvals ({", ".join(_COLUMNS)})
+    VALUES ({", ".join(f"${place}" for place in range(1, len(_COLUMNS) + 1))}) RETURNING *),
+kept AS (
+    INSERT INTO approval_revisions (workspace_id, approval_id, revision, payload, made_at, made_by)
+    SELECT workspace_id, id, payload_revision, payload, requested_at, ${len(_COLUMNS) + 1} FROM made)
+SELECT {", ".join(_COLUMNS)} FROM made
+"""  # noqa: S608 — names of ours
+
+
 async def insert_approval(tx: WriteTx, approval_id: uuid.UUID, **columns: Any) -> Row[Any]:
-    """Insert a request and its first revision; return its row."""
+    """Insert a request and its first revision; return its row. Columns that are not given are null."""
     stamps = {"requested_at": tx.now, "updated_at": tx.now, "status": Status.PENDING.value}
-    row = insert(approvals).values(workspace_id=tx.workspace_id, id=approval_id, **stamps, **columns)
-    made = (await tx.execute(row.returning(approvals))).one()
-    await insert_revision(tx, made)
-    return made
+    given = {"workspace_id": tx.workspace_id, "id": approval_id, **stamps, **columns}
+    assert given.keys() <= set(_COLUMNS), "a column that the table does not have"
+    return (await tx.driver_sql(_INSERT, (*map(given.get, _COLUMNS), tx.acting[0]))).one()
 
 
 async def insert_revision(tx: WriteTx, row: Row[Any]) -> None:

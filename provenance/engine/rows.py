@@ -79,11 +79,11 @@ _STEP_NAMES = ", ".join(_STEP)
 _OF_RUN = {"workspace_id": "uuid", **_STEP}
 
 
-def steps(first: int = 1) -> str:
+def steps(first: int = 1, only: str = "") -> str:
     """Return the statement that writes attempts of steps, new ones and those that changed."""
     return f"""
 INSERT INTO run_steps (workspace_id, {_STEP_NAMES})
-SELECT o.workspace_id, {", ".join(f"o.{name}" for name in _STEP)} FROM {unnest(_OF_RUN, first)}
+SELECT o.workspace_id, {", ".join(f"o.{name}" for name in _STEP)} FROM {unnest(_OF_RUN, first)} {only}
     ON CONFLICT (workspace_id, run_id, step_key, iteration, attempt) DO UPDATE
    SET status = excluded.status, handled = excluded.handled, choice = excluded.choice,
        input = coalesce(excluded.input, run_steps.input), output = excluded.output, error = excluded.error,
@@ -98,28 +98,39 @@ _WAIT = {
 assert tuple(_WAIT) == WaitRow._fields
 _OPENED = {"workspace_id": "uuid", **_WAIT}
 _CLOSED = {"workspace_id": "uuid", "run_id": "uuid", "step_key": "text", "iteration": "integer"}
-_RUNS = {"workspace_id": "uuid", "run_id": "uuid"}
-OPEN_WAITS = f"""
+
+
+def opens(first: int = 1, only: str = "") -> str:
+    """Return the statement that opens waits."""
+    return f"""
 INSERT INTO run_waits (workspace_id, run_id, step_key, iteration, kind, due, ref)
 SELECT o.workspace_id, o.run_id, o.step_key, o.iteration, o.kind, now() + o.seconds * interval '1 second', o.ref
-  FROM {unnest(_OPENED)}
+  FROM {unnest(_OPENED, first)} {only}
     ON CONFLICT (workspace_id, run_id, step_key, iteration) DO UPDATE
    SET kind = excluded.kind, due = excluded.due, ref = excluded.ref, since = now(), resolved = NULL, outcome = NULL
+RETURNING 1
 """  # noqa: S608 — names of ours
-CLOSE_WAITS = f"""
-DELETE FROM run_waits AS w USING {unnest(_CLOSED)}
+
+
+def closes(first: int = 1, only: str = "") -> str:
+    """Return the statement that closes waits."""
+    return f"""
+WITH o AS (SELECT * FROM {unnest(_CLOSED, first)} {only})
+DELETE FROM run_waits AS w USING o
  WHERE w.workspace_id = o.workspace_id AND w.run_id = o.run_id AND w.step_key = o.step_key AND w.iteration = o.iteration
+RETURNING 1
 """  # noqa: S608 — names of ours
-DROP_WAITS = f"""
-DELETE FROM run_waits AS w USING {unnest(_RUNS)} WHERE w.workspace_id = o.workspace_id AND w.run_id = o.run_id
-"""  # noqa: S608 — names of ours
+
 
 DROP_ENDED = """
 DELETE FROM run_waits AS w USING went AS o
  WHERE o.state = 'ended' AND w.workspace_id = o.workspace_id AND w.run_id = o.id RETURNING 1
 """
-"""As `DROP_WAITS`, where the runs are those that a part named ``went`` moved on."""
+"""Removes the waits of the runs that ended, of those that a part named ``went`` moved on."""
+ONLY_PASSED = "WHERE o.run_id IN (SELECT id FROM passed)"
+"""Narrows rows to those of runs that a part named ``passed`` names."""
 BEGUN_WIDTH, FENCED_WIDTH, STEP_WIDTH = len(_BEGUN), len(_FENCED), len(_OF_RUN)
+CLOSED_WIDTH, OPENED_WIDTH = len(_CLOSED), len(_OPENED)
 
 
 def new_rows(checkpoints: Sequence[Checkpoint]) -> Args:
@@ -151,18 +162,13 @@ def step_rows(checkpoints: Sequence[Checkpoint]) -> Args | None:
 
 
 def opened_rows(checkpoints: Sequence[Checkpoint]) -> Args | None:
-    """Return the arguments of `OPEN_WAITS`; None when no wait is opened."""
-    rows = [(each.key.workspace_id, *row) for each in checkpoints for row in each.opened]
+    """Return the arguments of `opens`; None when no wait is opened. A run that ends leaves none."""
+    lasting = [each for each in checkpoints if each.state is not State.ENDED]
+    rows = [(each.key.workspace_id, *row) for each in lasting for row in each.opened]
     return arrays(_OPENED, rows) if rows else None
 
 
 def closed_rows(checkpoints: Sequence[Checkpoint]) -> Args | None:
-    """Return the arguments of `CLOSE_WAITS`; None when no wait is closed."""
+    """Return the arguments of `closes`; None when no wait is closed."""
     rows = [(*each.key, *row) for each in checkpoints for row in each.closed]
     return arrays(_CLOSED, rows) if rows else None
-
-
-def ended_keys(checkpoints: Sequence[Checkpoint]) -> Args | None:
-    """Return the arguments of `DROP_WAITS` for runs that end with waits behind them; None when there are none."""
-    rows = [each.key for each in checkpoints if each.state is State.ENDED and each.new is None]
-    return arrays(_RUNS, rows) if rows else None

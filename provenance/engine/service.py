@@ -15,7 +15,6 @@ from provenance.engine import queries, writing
 from provenance.engine.errors import AlreadyResolved
 from provenance.engine.schemas import Checkpoint, RunKey
 from provenance.engine.tokens import token_parts
-from provenance.ledger.entry import Entry
 
 
 async def lock_run(tx: WriteTx, token: str) -> None:
@@ -78,14 +77,9 @@ class _InTransaction:
 async def write_rows(tx: WriteTx, checkpoint: Checkpoint) -> bool:
     """Write a checkpoint's rows in the caller's transaction; False when the fence, or a start key, turns it away.
 
-    Its deeds are the caller's to record: by `append`, after whatever else the transaction writes.
+    Its deeds are the caller's to record, after whatever else the transaction writes.
     """
     return bool(await writing.write_rows(_InTransaction(tx), [checkpoint]))
-
-
-async def append(tx: WriteTx, sealed: list[Entry]) -> None:
-    """Append entries to the ledger in the caller's transaction, which writes nothing more after."""
-    await writing.append(_InTransaction(tx), [sealed])
 
 
 class Hints(Protocol):

@@ -1,9 +1,8 @@
 """Writing a group of checkpoints: what begins or passes the fence, steps and waits, then the ledger's append, last.
 
-Most groups neither open nor close waits, nor end what others wait for. They are one statement, so one round trip and
-one commit: it counts who passed before the ledger's lock is taken, and comes to nothing when somebody did not. Then,
-and for every other group, the statements follow one another in a transaction, and what the fence turned away leaves
-nothing.
+Most groups end nothing that others wait for. They are one statement, so one round trip and one commit: it counts who
+passed before the ledger's lock is taken, and comes to nothing when somebody did not. Then, and for every other group,
+the rows and the entries follow one another in a transaction, and what the fence turned away leaves nothing.
 """
 
 import uuid
@@ -14,6 +13,7 @@ from typing import Any, Protocol
 import asyncpg
 
 from provenance.engine import queries, rows
+from provenance.engine.arrays import Args
 from provenance.engine.schemas import Checkpoint, RunKey
 from provenance.engine.tokens import token_parts
 from provenance.ledger.appending import APPEND, arguments
@@ -25,7 +25,6 @@ SELECT CASE WHEN 1 / CASE WHEN (SELECT count(*) FROM passed) = ${at}::bigint {do
             THEN (SELECT count(*) {then}) END
 """
 """Dividing by nothing undoes the statement."""
-_DROPPED, _STEPPED = "AND (SELECT count(*) FROM dropped) >= 0 ", "AND (SELECT count(*) FROM stepped) >= 0 "
 
 
 class Statements(Protocol):
@@ -40,7 +39,7 @@ async def commit(
     connection: "asyncpg.Connection[asyncpg.Record]", group: Sequence[Checkpoint], sealed: Sealed
 ) -> set[uuid.UUID]:
     """Commit a group on a connection that is in no transaction; return the ids of the runs that passed the fence."""
-    if not any(each.opened or each.closed or each.resolves for each in group):
+    if not any(each.resolves for each in group):
         try:
             return await _write_at_once(connection, group, sealed)
         except asyncpg.DivisionByZeroError:
@@ -58,21 +57,11 @@ async def write(connection: Statements, group: Sequence[Checkpoint], sealed: Sea
 
 async def write_rows(connection: Statements, group: Sequence[Checkpoint]) -> set[uuid.UUID]:
     """Write the runs, steps and waits of a group; the entries follow by `append`, last of all."""
-    passed: set[uuid.UUID] = set()
-    begun, going = _apart(group)
-    if begun:
-        passed |= {as_uuid(row[1]) for row in await connection.fetch(_INSERT, *rows.new_rows(begun))}
-    if going:
-        passed |= {as_uuid(row[1]) for row in await connection.fetch(_FENCE, *rows.fenced_rows(going))}
+    parts = _arguments(group)
+    values = [value for part in parts.values() if part is not None for value in part]
+    statement = _rows_alone(*[part is not None for part in parts.values()])
+    passed = {as_uuid(row[0]) for row in await connection.fetch(statement, *values)}
     applied = [each for each in group if each.key.run_id in passed]
-    for statement, changed in (
-        (_STEPS, rows.step_rows(applied)),
-        (rows.CLOSE_WAITS, rows.closed_rows(applied)),
-        (rows.OPEN_WAITS, rows.opened_rows(applied)),
-        (rows.DROP_WAITS, rows.ended_keys(applied)),
-    ):
-        if changed is not None:
-            await connection.fetch(statement, *changed)
     for each in applied:
         if each.resolves is not None:
             await _resolve(connection, each.key, *each.resolves)
@@ -93,43 +82,68 @@ async def _resolve(connection: Statements, child: RunKey, token: str, outcome: s
 
 
 async def _write_at_once(connection: Statements, group: Sequence[Checkpoint], sealed: Sealed) -> set[uuid.UUID]:
-    """Write a group without waits. Raises DivisionByZeroError when a run of it does not pass: nothing is written."""
-    entries = [entry for own in sealed for entry in own]
-    begun, going = _apart(group)
-    parts = [
-        arguments(entries) if entries else None,
-        rows.new_rows(begun) if begun else None,
-        rows.fenced_rows(going) if going else None,
-        rows.step_rows(group),
-    ]
-    given = [part is not None for part in parts]
-    values = [value for part in parts if part is not None for value in part]
-    await connection.fetch(_at_once(*given), *values, len(group))
-    return {each.key.run_id for each in group}
-
-
-@lru_cache
-def _at_once(appends: bool, begins: bool, goes: bool, steps: bool) -> str:
-    """Return the one statement; its parameters are those of its parts in this order, and how many runs are to pass.
+    """Write a group that resolves nothing. Raises DivisionByZeroError when a run of it does not pass: nothing is left.
 
     The append is asked for only once that is known, and with it that every part is done: its lock is the last.
     """
-    first = 1 + appends * _APPENDED
-    parts, passed = [], []
+    entries = [entry for own in sealed for entry in own]
+    parts = _arguments(group)
+    values = [value for part in parts.values() if part is not None for value in part]
+    appended = arguments(entries) if entries else []
+    statement = _at_once(bool(entries), *[part is not None for part in parts.values()])
+    await connection.fetch(statement, *appended, *values, len(group))
+    return {each.key.run_id for each in group}
+
+
+def _arguments(group: Sequence[Checkpoint]) -> dict[str, Args | None]:
+    """Return the parameters of each part of a group's statement, in their order; None for one that it is without."""
+    begun, going = _apart(group)
+    return {
+        "begun": rows.new_rows(begun) if begun else None,
+        "went": rows.fenced_rows(going) if going else None,
+        "stepped": rows.step_rows(group),
+        "closed": rows.closed_rows(group),
+        "opened": rows.opened_rows(group),
+    }
+
+
+@lru_cache
+def _at_once(appends: bool, *given: bool) -> str:
+    """Return the one statement; its parameters are the append's, those of its parts, and how many runs are to pass."""
+    parts, last = _parts(1 + appends * _APPENDED, "", *given)
+    done = "".join(f"AND (SELECT count(*) FROM {name}) >= 0 " for name in parts if name not in _HEADS)  # noqa: S608 — names of ours
+    ended = _ALL_PASSED.format(at=last, done=done, then=_CALL if appends else "")
+    return _with(parts) + ended
+
+
+@lru_cache
+def _rows_alone(*given: bool) -> str:
+    """Return the statement that writes the rows of those who pass and answers their ids."""
+    parts, _ = _parts(1, rows.ONLY_PASSED, *given)
+    return _with(parts) + "SELECT id FROM passed"  # noqa: S608 — names of ours
+
+
+def _parts(first: int, only: str, begins: bool, goes: bool, *given: bool) -> tuple[dict[str, str], int]:
+    """Return the parts of a statement by name, their parameters from ``first`` on, and the number that follows."""
+    parts = {}
     if begins:
-        parts.append(f"begun AS ({rows.insert(first)})")
-        passed.append("SELECT id FROM begun")
+        parts["begun"] = rows.insert(first)
         first += rows.BEGUN_WIDTH
     if goes:
-        parts += [f"went AS ({rows.fence(first)})", f"dropped AS ({rows.DROP_ENDED})"]
-        passed.append("SELECT id FROM went")
+        parts |= {"went": rows.fence(first), "dropped": rows.DROP_ENDED}
         first += rows.FENCED_WIDTH
-    if steps:
-        parts.append(f"stepped AS ({rows.steps(first)})")
-        first += rows.STEP_WIDTH
-    done = goes * _DROPPED + steps * _STEPPED
-    last = _ALL_PASSED.format(at=first, done=done, then=_CALL if appends else "")
-    return f"WITH {', '.join(parts)}, passed AS ({' UNION ALL '.join(passed)}) {last}"
+    for wanted, (name, write, width) in zip(given, _OF_RUNS, strict=True):
+        if wanted:
+            parts[name] = write(first, only)
+            first += width
+    return parts, first
+
+
+def _with(parts: dict[str, str]) -> str:
+    """Write the parts after a WITH, those that say which runs passed first."""
+    heads = {name: text for name, text in parts.items() if name in _HEADS}
+    heads["passed"] = " UNION ALL ".join(f"SELECT id FROM {name}" for name in heads)  # noqa: S608 — names of ours
+    return "WITH " + ", ".join(f"{name} AS ({text})" for name, text in (heads | parts).items())
 
 
 def _apart(group: Sequence[Checkpoint]) -> tuple[list[Checkpoint], list[Checkpoint]]:
@@ -141,5 +155,10 @@ def as_uuid(value: Any) -> uuid.UUID:
     return uuid.UUID(int=value.int)
 
 
-_INSERT, _FENCE, _STEPS = rows.insert(), rows.fence(), rows.steps()
+_HEADS = ("begun", "went")
+_OF_RUNS = (
+    ("stepped", rows.steps, rows.STEP_WIDTH),
+    ("closed", rows.closes, rows.CLOSED_WIDTH),
+    ("opened", rows.opens, rows.OPENED_WIDTH),
+)
 _CALL, _APPENDED = "FROM " + APPEND.partition(" FROM ")[2], APPEND.count("$")

@@ -178,15 +178,19 @@ class Ledger:
         """Hand over the keyring without starting the lane (first starts, the worker)."""
         self._keyring = keyring
 
-    async def append(self, tx: WriteTx) -> None:
-        """Make interactions of what a transaction noted, as its last statement."""
-        entries = []
+    async def append(self, tx: WriteTx, sealed: Sequence[Entry] = ()) -> None:
+        """Make interactions of what a transaction noted, as its last statement; entries ``sealed`` before come first.
+
+        Called once: whoever calls it before the transaction ends leaves nothing for its end.
+        """
+        entries = list(sealed)
         by_workspace: dict[uuid.UUID, list[Fact]] = {}
         for fact in tx.recorded:
             by_workspace.setdefault(fact.workspace_id, []).append(fact)
         for workspace_id, facts in sorted(by_workspace.items()):
             entries += await self._seal_facts(tx.inside(workspace_id), facts)
         await appending.append(tx, entries)
+        tx.recorded.clear()
         for workspace_id in by_workspace:
             tx.after_commit.append(lambda grown=workspace_id: self.wakeups.grew(grown))  # type: ignore[misc]
 
@@ -201,13 +205,22 @@ class Ledger:
         return [seal(_draft_of(workspace_id, deed, catalogue), keys) for deed in deeds]
 
     async def _seal_facts(self, tx: WriteTx, facts: list[Fact]) -> list[Entry]:
-        catalogue = await self.catalogues.within(tx)
         wanted = _words_of(facts)
-        if not _knows(catalogue, wanted):
-            catalogue = await ensure_words(tx, self.catalogues, wanted, system=True)
+        catalogue = self.catalogues.remembered(tx.workspace_id)
+        if catalogue is None or not _knows(catalogue, wanted):
+            catalogue = await self._catalogue_within(tx, wanted)
         keys = await self.keyring.within(tx)
         origin = ORIGIN.get()
         return [seal(_draft_of(tx.workspace_id, Deed(fact, tx.acting, origin), catalogue), keys) for fact in facts]
+
+    async def _catalogue_within(self, tx: WriteTx, wanted: set[tuple[Kind, str]]) -> Catalogue:
+        """Return the catalogue with these words, as the transaction sees it; after its commit it is remembered."""
+        changes = self.catalogues.changes
+        found = await self.catalogues.within(tx)
+        if not _knows(found, wanted):
+            return await ensure_words(tx, self.catalogues, wanted, system=True)
+        tx.after_commit.append(lambda: self.catalogues.remember(tx.workspace_id, found, changes))
+        return found
 
     def _committed(self, entries: list[Entry]) -> None:
         for workspace_id in {entry.columns.workspace_id for entry in entries}:

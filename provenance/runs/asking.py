@@ -10,7 +10,6 @@ from provenance.approvals import binding
 from provenance.approvals.schemas import Question
 from provenance.core.db import WriteTx
 from provenance.engine.tokens import wait_token
-from provenance.identity.api_keys import service as api_keys
 from provenance.ledger.service import Ledger
 from provenance.runs import queries
 from provenance.runs.activity import Slot
@@ -18,7 +17,6 @@ from provenance.runs.events import step_id, step_span, wire_id
 from provenance.runs.gates import Overtaken, Place
 from provenance.runs.outbox import Asking, Why
 from provenance.runs.running import Facts
-from provenance.workflows import queries as workflows
 
 
 class People:
@@ -38,6 +36,7 @@ class People:
         """Ask people, or have the policy approve."""
         facts, slot = place.facts, place.slot
         run_id = facts.key.run_id
+        origin = await queries.origin(tx, run_id, facts.workflow_id)
         question = Question(
             token=place.token,
             run_id=run_id,
@@ -47,22 +46,15 @@ class People:
             step_id=step_id(asking.place, asking.kind),
             span_id=uuid.UUID(step_span(run_id, slot.key, slot.iteration)),
             workflow_id=facts.workflow_id,
-            workflow_name=await workflows.name_of(tx, facts.workflow_id),
+            workflow_name=origin.workflow_name or "",
             version=facts.version,
             version_checksum=place.checksum,
             environment=facts.environment,
-            started_by=await self._starter(tx, run_id),
+            started_by=_starter(origin),
             insists=asking.insists,
             asks=asking.asks,
         )
         await approvals.request(tx, await self._ledger.keyring.within(tx), question)
-
-    async def _starter(self, tx: WriteTx, run_id: uuid.UUID) -> str | None:
-        """Return who started the run, or the run that it is part of: a person, for a key the one who made it."""
-        by = await queries.starter(tx, run_id)
-        if by.startswith("key_"):
-            by = await api_keys.made_by(tx, by) or by
-        return by if by.startswith("user_") else None
 
     async def withdraw(self, tx: WriteTx, facts: Facts, slot: Slot, why: Why) -> None:
         """End a request that nobody waits for any more. Raises Overtaken."""
@@ -77,3 +69,9 @@ class People:
             key.workspace_id, wire_id(key.run_id), place.slot.key, place.slot.iteration, place.attempt, place.checksum
         )
         return binding.fault_of(self._public[key.workspace_id], known, outcome)
+
+
+def _starter(origin: queries.Origin) -> str | None:
+    """Return who started the run, or the run that it is part of: a person, for a key the one who made it."""
+    by = origin.key_made_by or origin.triggered_by
+    return by if by.startswith("user_") else None

@@ -105,7 +105,8 @@ class Hosting:
             for slot, asking in out.asks.items():
                 place = Place(drive.facts, drive.plan.checksum, slot, asking.attempt)
                 await self._gate.request(tx, place, asking)
-            await engine_service.append(tx, sealed)
+            if sealed or tx.recorded:
+                await ledger.append(tx, sealed)
         ledger.wakeups.grew(workspace_id)
         self.engine.grew(workspace_id)
         return True

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, case, delete, func, insert, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -52,21 +52,32 @@ async def one(tx: ReadTx, run_id: uuid.UUID) -> Row[Any] | None:
     return (await tx.execute(query)).first()
 
 
-_STARTER = """
+_ORIGIN = """
 WITH RECURSIVE up AS (
     SELECT parent_id, triggered_by, 1 AS depth FROM runs WHERE workspace_id = $1 AND id = $2
     UNION ALL
     SELECT r.parent_id, r.triggered_by, up.depth + 1
       FROM up JOIN runs AS r ON r.workspace_id = $1 AND r.id = up.parent_id WHERE up.depth < 20
-)
-SELECT triggered_by FROM up ORDER BY depth DESC LIMIT 1
+), top AS (SELECT triggered_by FROM up ORDER BY depth DESC LIMIT 1)
+SELECT top.triggered_by, k.created_by, w.name
+  FROM top LEFT JOIN api_keys AS k ON k.workspace_id = $1 AND starts_with(top.triggered_by, 'key_')
+                                AND k.id = substr(top.triggered_by, 5)
+       LEFT JOIN workflows AS w ON w.workspace_id = $1 AND w.id = $3
 """
 
 
-async def starter(tx: ReadTx, run_id: uuid.UUID) -> str:
-    """Return who started a run, or the run at the top of those that started it."""
-    found = await tx.driver_sql(_STARTER, (tx.workspace_id, run_id))
-    return str(found.scalar_one())
+class Origin(NamedTuple):
+    """Whence a run comes: who started it, who made the key that did, and the name of its workflow."""
+
+    triggered_by: str
+    key_made_by: str | None
+    workflow_name: str | None
+
+
+async def origin(tx: ReadTx, run_id: uuid.UUID, workflow_id: uuid.UUID) -> Origin:
+    """Return whence a run comes, or the run at the top of those that started it. One read: each question asks it."""
+    found = await tx.driver_sql(_ORIGIN, (tx.workspace_id, run_id, workflow_id))
+    return Origin._make(found.one())
 
 
 async def ended_among(tx: ReadTx, run_ids: Sequence[uuid.UUID]) -> list[Row[Any]]:

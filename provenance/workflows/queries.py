@@ -33,13 +33,6 @@ async def workflow(tx: ReadTx, workflow_id: uuid.UUID) -> Any:
     return (await tx.execute(select(workflows).where(*_mine(tx, workflow_id)))).first()
 
 
-async def name_of(tx: ReadTx, workflow_id: uuid.UUID) -> str:
-    """Return a workflow's name, also of one that is deleted; empty when there is none."""
-    mine = (workflows.c.workspace_id == tx.workspace_id, workflows.c.id == workflow_id)
-    found: str | None = (await tx.execute(select(workflows.c.name).where(*mine))).scalar_one_or_none()
-    return found or ""
-
-
 async def lock(tx: WriteTx, workflow_id: uuid.UUID) -> Any:
     """Return a workflow and keep others from changing it until the transaction ends; None when there is none."""
     return (await tx.execute(select(workflows).where(*_mine(tx, workflow_id)).with_for_update())).first()

@@ -3,10 +3,10 @@
 import uuid
 from typing import Any
 
-from sqlalchemy import Row, any_, func, literal, or_, select, update
+from sqlalchemy import Row, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from provenance.approvals.grants.schemas import GrantStatus
+from provenance.approvals.grants.schemas import GrantKind, GrantStatus
 from provenance.approvals.grants.tables import approval_grants as grants
 from provenance.core.db import ReadTx, WriteTx
 
@@ -54,19 +54,24 @@ async def page(tx: ReadTx, before: uuid.UUID | None, limit: int, status: GrantSt
     return list((await tx.execute(query.order_by(grants.c.id.desc()).limit(limit))).all())
 
 
-async def in_force(tx: ReadTx, kind: str, workflow_id: uuid.UUID, step_key: str) -> list[Row[Any]]:
-    """Return grants of a kind that count now and may cover a step of a workflow, the oldest first."""
-    query = select(grants).where(
-        grants.c.workspace_id == tx.workspace_id,
-        grants.c.status == GrantStatus.ACTIVE.value,
-        grants.c.kind == kind,
-        grants.c.valid_from <= tx.now,
-        grants.c.valid_until > tx.now,
-        or_(grants.c.max_uses.is_(None), grants.c.uses < grants.c.max_uses),
-        or_(func.cardinality(grants.c.workflow_ids) == 0, literal(workflow_id) == any_(grants.c.workflow_ids)),
-        or_(func.cardinality(grants.c.step_keys) == 0, literal(step_key) == any_(grants.c.step_keys)),
-    )
-    return list((await tx.execute(query.order_by(grants.c.id).limit(MOST_MATCHED))).all())
+_IN_FORCE = f"""
+SELECT {", ".join(f"g.{column.name}" for column in grants.c)}
+  FROM unnest($5::text[]) AS asked(kind) CROSS JOIN LATERAL (
+    SELECT * FROM approval_grants AS each
+     WHERE workspace_id = $1 AND status = 'active' AND each.kind = asked.kind
+       AND valid_from <= $2 AND valid_until > $2 AND (max_uses IS NULL OR uses < max_uses)
+       AND (cardinality(workflow_ids) = 0 OR $3 = ANY(workflow_ids))
+       AND (cardinality(step_keys) = 0 OR $4 = ANY(step_keys))
+     ORDER BY id LIMIT {MOST_MATCHED}) AS g
+ ORDER BY g.id
+"""  # noqa: S608 — names of ours
+
+
+async def in_force(tx: ReadTx, workflow_id: uuid.UUID, step_key: str) -> list[Row[Any]]:
+    """Return grants of each kind that count now and may cover a step of a workflow, the oldest first."""
+    kinds = [kind.value for kind in GrantKind]
+    found = await tx.driver_sql(_IN_FORCE, (tx.workspace_id, tx.now, workflow_id, step_key, kinds))
+    return list(found.all())
 
 
 async def use(tx: WriteTx, grant_id: uuid.UUID) -> bool:

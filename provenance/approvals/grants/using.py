@@ -1,7 +1,7 @@
 """What requests ask of grants: whether one lets them pass, and who else may decide."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -18,8 +18,10 @@ from provenance.identity import queries as people
 from provenance.identity.schemas import Status
 
 
-async def passing(tx: WriteTx, approval: Row[Any], *, self_approval: bool) -> uuid.UUID | None:
-    """Return the grant that lets a request pass, with this use counted; None when people are to be asked.
+async def passing(
+    tx: WriteTx, approval: Row[Any], in_force: Sequence[Row[Any]], *, self_approval: bool
+) -> uuid.UUID | None:
+    """Return the grant, of those `covering` it, that lets a request pass, with this use counted; None: ask people.
 
     None covers critical risk, a request that several have to approve or that a passkey has to sign, and the runs of
     who gave it where the policy wants somebody else.
@@ -27,7 +29,7 @@ async def passing(tx: WriteTx, approval: Row[Any], *, self_approval: bool) -> uu
     if approval.risk == Risk.CRITICAL or approval.required > 1 or approval.passkey:
         return None
     alone = not policy.starter_may(Risk(approval.risk), self_approval=self_approval)
-    for grant in await _candidates(tx, GrantKind.ACTION_CLASS, approval):
+    for grant in _of_kind(in_force, GrantKind.ACTION_CLASS):
         if alone and approval.started_by == grant.grantor:
             continue
         if await _has_authority(tx, grant, approval.assignees) and await queries.use(tx, grant.id):
@@ -36,21 +38,26 @@ async def passing(tx: WriteTx, approval: Row[Any], *, self_approval: bool) -> uu
     return None
 
 
-async def substitutes(tx: WriteTx, approval: Row[Any]) -> list[str]:
+async def substitutes(tx: WriteTx, approval: Row[Any], in_force: Sequence[Row[Any]]) -> list[str]:
     """Return who may decide on others' behalf, as assignees, with this use of their grants counted."""
     if approval.risk == Risk.CRITICAL:
         return []
     found = []
-    for grant in await _candidates(tx, GrantKind.SUBSTITUTE, approval):
+    for grant in _of_kind(in_force, GrantKind.SUBSTITUTE):
         if await _has_authority(tx, grant, approval.assignees) and await queries.use(tx, grant.id):
             found.append(f"user:{grant.grantee}")
     return found
 
 
-async def _candidates(tx: ReadTx, kind: GrantKind, approval: Row[Any]) -> list[Row[Any]]:
-    payload = msgspec.json.decode(approval.payload)
-    rows = await queries.in_force(tx, kind.value, approval.workflow_id, approval.step_key)
+async def covering(tx: ReadTx, approval: Row[Any]) -> list[Row[Any]]:
+    """Return the grants in force that cover a request, of both kinds, the oldest first."""
+    rows = await queries.in_force(tx, approval.workflow_id, approval.step_key)
+    payload = msgspec.json.decode(approval.payload) if rows else None
     return [each for each in rows if _covers(each, approval, payload)]
+
+
+def _of_kind(grants: Sequence[Row[Any]], kind: GrantKind) -> Iterable[Row[Any]]:
+    return (each for each in grants if each.kind == kind)
 
 
 def _covers(grant: Row[Any], approval: Row[Any], payload: Any) -> bool:

@@ -43,12 +43,6 @@ async def page(tx: ReadTx, keys: WorkspaceKeys, *, limit: int, cursor: str | Non
     )
 
 
-async def made_by(tx: ReadTx, key_id: str) -> str | None:
-    """Return who made a key of the workspace, named ``key_…``; None when there is none."""
-    row = await queries.row_of(tx, key_id.removeprefix(_PREFIX))
-    return None if row is None else row.created_by
-
-
 async def create(tx: WriteTx, asked: ApiKeyCreate) -> ApiKeyMade:
     """Make a key of the workspace; it is shown in this answer alone. Raises Invalid for a past ``expiresAt``."""
     key = ApiKey.random()

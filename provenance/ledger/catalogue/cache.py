@@ -142,6 +142,7 @@ class Catalogues:
     def __init__(self, db: Database) -> None:
         """Take the database to read them from."""
         self._db = db
+        self.changes = 0
         self._known: dict[uuid.UUID, Catalogue] = {}
         self._loading: dict[uuid.UUID, asyncio.Task[Catalogue]] = {}
         self._checking: dict[uuid.UUID, asyncio.Task[None]] = {}
@@ -190,8 +191,17 @@ class Catalogues:
             return known
         return Catalogue(settings, await queries.all_words(tx))
 
+    def remember(self, workspace_id: uuid.UUID, found: Catalogue, changes: int) -> None:
+        """Keep what `within` returned, now that its transaction is committed.
+
+        ``changes`` is what `changes` was before: not where this process changed a catalogue since.
+        """
+        if changes == self.changes:
+            self._known.setdefault(workspace_id, found)
+
     def forget(self, workspace_id: uuid.UUID) -> None:
         """Read this workspace's catalogue anew when it is next asked for."""
+        self.changes += 1
         self._known.pop(workspace_id, None)
 
     async def _refresh(self, workspace_id: uuid.UUID) -> Catalogue:
