@@ -14,6 +14,7 @@ from provenance.datastores.objects import queries as object_queries
 from provenance.datastores.objects import service as objects
 from provenance.datastores.objects import serving
 from provenance.datastores.objects.schemas import AREA, ByRun, ObjectRow
+from provenance.datastores.room import room_of
 from provenance.datastores.running import Running
 from provenance.datastores.schemas import NAME_PATTERN, PREFIX, DatastoreCreate
 from provenance.datastores.uploads import queries, settling
@@ -61,7 +62,7 @@ async def wire_id(running: Running, actor: Actor, text: str, *, make: bool = Fal
 async def write(running: Running, actor: Actor, datastore_id: str, content: Content, by: ByRun) -> ObjectRow:
     """Store a content; one that this run has stored there already, in an attempt before, is left as it is.
 
-    Raises DatastoreNotFound, BadKey, OverLimit, DatastoreFull and ObjectStoreAway.
+    Raises DatastoreNotFound, BadKey, OverLimit, DatastoreFull, PlanLimitReached and ObjectStoreAway.
     """
     checked_key(content.key)
     async with running.db.housekeeping(actor.workspace_id) as tx:
@@ -70,6 +71,8 @@ async def write(running: Running, actor: Actor, datastore_id: str, content: Cont
         before = await object_queries.by_key(tx, datastore.id, content.key)
         if before is not None and _is_same(before, content, by):
             return before
+        room = await room_of(tx, running.ledger.settings)
+        room.ensure(len(content.body) - (0 if before is None else before.size_bytes))
         row = announced(tx, datastore, content.key, content.content_type, len(content.body))
         row = row._replace(actor_kind=actor.kind.value, actor_id=actor.id)
         await queries.begin(tx, row)

@@ -79,7 +79,7 @@ OF_ITS_OWN = {
         "authorizing", "carrying", "credentials", "dependencies", "integrations", "known", "notifying", "oauth",
         "pages", "refreshing", "running", "sealing", "targets", "uses",
     },
-    "datastores": {"dependencies", "finding", "keys", "running", "signing", "storing"},
+    "datastores": {"dependencies", "finding", "keys", "room", "running", "signing", "storing"},
     "datastores/objects": {"ranges", "serving"},
     "datastores/uploads": {"beginning", "parts", "settling", "showing", "taking"},
     "skills": {"archive", "calling", "dependencies", "rendering", "unpacked", "uploading", "warming", "way_out"},

@@ -24,6 +24,7 @@ from provenance.datastores.objects.schemas import (
     Written,
     shown,
 )
+from provenance.datastores.room import Room
 from provenance.datastores.schemas import DatastoreEvent, Row
 from provenance.ledger.service import Fact, record
 
@@ -54,11 +55,12 @@ async def find(tx: ReadTx, datastore: Row, key: str) -> ObjectRow:
 
 
 async def show(
-    tx: WriteTx, datastore: Row, written: Written, *, only_new: bool = False, by: ByRun | None = None
+    tx: WriteTx, datastore: Row, written: Written, room: Room, *, only_new: bool = False, by: ByRun | None = None
 ) -> ObjectRow:
     """Let bytes that are in the store be seen under their key; what was there before is destroyed later.
 
-    ``datastore`` must be locked by the transaction. Raises ObjectExists and DatastoreFull.
+    ``datastore`` and ``room`` must be locked by the transaction. Raises ObjectExists, DatastoreFull and
+    PlanLimitReached.
     """
     before = await queries.by_key(tx, datastore.id, written.key)
     if before is not None and only_new:
@@ -66,6 +68,7 @@ async def show(
     grown = written.size_bytes - (0 if before is None else before.size_bytes)
     if datastore.quota_bytes is not None and datastore.total_bytes + grown > datastore.quota_bytes:
         raise DatastoreFull(f"The datastore {datastore.name} would hold more than {datastore.quota_bytes:,} bytes.")
+    room.ensure(grown)
     row = ObjectRow(
         **written._asdict(),
         id=new_uuid() if before is None else before.id,

@@ -2,13 +2,14 @@
 
 from provenance.core.actor import Actor
 from provenance.core.clock import iso_millis
-from provenance.core.db import ReadTx, WriteTx
+from provenance.core.db import WriteTx
 from provenance.core.ids import new_uuid
 from provenance.datastores.errors import ObjectExists, OverLimit
 from provenance.datastores.finding import found
 from provenance.datastores.keys import checked_key
 from provenance.datastores.objects import queries as object_queries
 from provenance.datastores.objects.schemas import ADDRESS_SECONDS, AREA
+from provenance.datastores.room import Room, room_of
 from provenance.datastores.running import Running
 from provenance.datastores.schemas import Row, limit_of
 from provenance.datastores.signing import upload_address
@@ -19,7 +20,7 @@ from provenance.datastores.uploads.schemas import DIRECT, LASTS_NS, UploadAsked,
 async def begin(running: Running, actor: Actor, datastore_id: str, asked: UploadAsked, base_url: str) -> UploadUrl:
     """Give out an address for an object that was announced, good for 15 minutes and for one content.
 
-    Raises DatastoreNotFound, BadKey, OverLimit and, where there must be none, ObjectExists.
+    Raises DatastoreNotFound, BadKey, OverLimit, PlanLimitReached and, where there must be none, ObjectExists.
     """
     checked_key(asked.key)
     keys = await running.keyring.of(actor.workspace_id)
@@ -27,7 +28,8 @@ async def begin(running: Running, actor: Actor, datastore_id: str, asked: Upload
     direct = running.presigned and not asked.resumable
     async with running.db.write(actor) as tx:
         datastore = await found(tx, datastore_id)
-        row = await _begun(tx, datastore, asked, running.most, direct=direct)
+        room = await room_of(tx, running.ledger.settings)
+        row = await _begun(tx, datastore, asked, running.most, room, direct=direct)
     url = upload_address(keys, base_url, actor.workspace_id, row.wire_id)
     headers = {"Content-Type": asked.content_type}
     if direct:
@@ -42,19 +44,18 @@ async def begin(running: Running, actor: Actor, datastore_id: str, asked: Upload
     )
 
 
-async def _begun(tx: WriteTx, datastore: Row, asked: UploadAsked, most: int, *, direct: bool) -> UploadRow:
+async def _begun(tx: WriteTx, datastore: Row, asked: UploadAsked, most: int, room: Room, *, direct: bool) -> UploadRow:
     ensure_fits(datastore, asked.size_bytes, most)
-    if asked.if_none_match is not None and await _is_there(tx, datastore, asked.key):
-        raise ObjectExists("There is an object under this key already.")
+    if asked.if_none_match is not None or room.most is not None:
+        before = await object_queries.by_key(tx, datastore.id, asked.key)
+        if asked.if_none_match is not None and before is not None:
+            raise ObjectExists("There is an object under this key already.")
+        room.ensure(asked.size_bytes - (0 if before is None else before.size_bytes))
     digest = None if asked.sha256 is None else bytes.fromhex(asked.sha256)
     row = announced(tx, datastore, asked.key, asked.content_type, asked.size_bytes)
     row = row._replace(sha256=digest, only_new=asked.if_none_match is not None, direct=direct)
     await queries.begin(tx, row)
     return row
-
-
-async def _is_there(tx: ReadTx, datastore: Row, key: str) -> bool:
-    return await object_queries.by_key(tx, datastore.id, key) is not None
 
 
 def ensure_fits(datastore: Row, size: int, most: int) -> None:

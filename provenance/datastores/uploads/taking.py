@@ -54,7 +54,7 @@ async def take(running: Running, address: Address, sent: Sent) -> Uploaded:
     """Take a content, or the next part of it.
 
     Raises UploadNotFound, UploadUsed, UploadOutOfStep, BadContentRange, ObjectDiffers, ObjectTooLarge, ObjectExists,
-    DatastoreFull and ObjectStoreAway.
+    DatastoreFull, PlanLimitReached and ObjectStoreAway.
     """
     under = await _found(running, address)
     if under.row.done_at is not None or under.row.direct:
