@@ -11,14 +11,20 @@ from provenance.workflows import queries
 from provenance.workflows.compiling import compile_definition
 from provenance.workflows.plan import Plan
 
+LIMITS = ("runs", "steps")
+"""What a plan limits of runs: where either is used up, none begins."""
+
 
 class WorkflowShelf:
     """The versions of the workflows of every workspace, read aside: who asks may be in a transaction."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Take the ledger: its database, and what it counted."""
+    def __init__(self, ledger: Ledger, *, limited: bool = True) -> None:
+        """Take the ledger: its database, and what it counted.
+
+        Not ``limited``: for what steps of runs start. It belongs to a run under way, which no limit of the plan tears.
+        """
         self._db = ledger.db.aside
-        self._allowed = Allowed(ledger, "runs", "steps")
+        self._allowed = Allowed(ledger, *(LIMITS if limited else ()))
 
     async def live(self, workspace_id: uuid.UUID, workflow_id: uuid.UUID) -> Live | None:
         """Return the deployed version; None for an unknown workflow and for one that is not deployed.

@@ -47,7 +47,7 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     }
     working = Working(
         ledger,
-        WorkflowShelf(ledger),
+        WorkflowShelf(ledger, limited=False),
         egress,
         objects,
         slots=settings.run_slots,

@@ -18,6 +18,7 @@ from provenance.runs.triggering import Tools
 from provenance.workflows.mapping import compile_mapping, expressions_of, value_of
 from provenance.workflows.plan import EVENT_SCOPE
 from provenance.workflows.problems import InvalidDefinition
+from provenance.workspace.errors import PlanLimitReached
 
 WORKFLOW_PREFIX = "wf"
 
@@ -43,7 +44,7 @@ class Starter:
         try:
             async with self._ledger.db.housekeeping(task.workspace_id) as tx:
                 begun = await begin_from_message(tx, self._tools, begin)
-        except (NotDeployed, TriggerOff) as error:  # it may be deployed, or switched on, meanwhile
+        except (NotDeployed, TriggerOff, PlanLimitReached) as error:  # deployed, switched on, allowed meanwhile
             raise Failed(str(error)) from None
         except (Problem, InvalidDefinition) as error:
             raise Refused(str(error)) from None
