@@ -1,10 +1,12 @@
 """Settings: from the environment, described, checked, and secrets never shown."""
 
+import json
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from provenance.core.plans import LIMITS
 from provenance.core.settings import Settings
 
 
@@ -44,6 +46,27 @@ def test_two_are_also_read_without_the_prefix(monkeypatch: pytest.MonkeyPatch, p
 def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv("PROVENANCE_" + name, value)
     with pytest.raises(ValidationError, match=name.lower()):
+        Settings()
+
+
+def test_limits_that_are_shown_alone_are_taken_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = {"self_hosted": dict.fromkeys(LIMITS, 0), "team": {}}
+    monkeypatch.setenv("PROVENANCE_PLAN_LIMITS", json.dumps(limits))
+    assert Settings().plan_limits == limits
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ('{"team": {"runs": 1, "messages": 1}}', rf"team\.messages is no limit; known are {', '.join(LIMITS)}\."),
+        ('{"team": {"runs": -1}}', "greater than or equal to 0"),
+        ('{"team": {"runs": "many"}}', "valid integer"),
+        ('{"runs": 1}', "valid dictionary"),
+    ],
+)
+def test_limits_of_another_name_or_size_are_refused(monkeypatch: pytest.MonkeyPatch, limits: str, said: str) -> None:
+    monkeypatch.setenv("PROVENANCE_PLAN_LIMITS", limits)
+    with pytest.raises(ValidationError, match=said):
         Settings()
 
 
