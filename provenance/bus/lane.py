@@ -1,8 +1,10 @@
 """The publishing lane: messages that arrive while a commit is in flight share the next one.
 
-The order inside a commit: what routes messages is read, messages and deliveries are stored, then the ledger's append,
-which takes the workspace's lock last. A message that is refused takes nothing of its group with it; a batch is let
-in whole or not at all. Answers are given after the commit.
+A message is routed and sealed when it comes, by what is remembered; a group of such is one statement, which finds out
+whether that still holds (`at_once`). Where it does not, or a message is not plain or is refused, the group goes by a
+transaction: what routes messages is read, messages and deliveries are stored, then the ledger's append, which takes the
+workspace's lock last. A message that is refused takes nothing of its group with it; a batch is let in whole or not at
+all. Answers are given after the commit.
 """
 
 import asyncio
@@ -16,6 +18,8 @@ from typing import Any
 import asyncpg
 import structlog
 
+from provenance.bus import at_once
+from provenance.bus.at_once import Ready
 from provenance.bus.errors import BusFull
 from provenance.bus.messages import queries as messages
 from provenance.bus.messages.schemas import Publication
@@ -49,6 +53,7 @@ class Job:
     publications: list[Publication]
     settle: Settle
     size: int
+    ready: Ready | None = None
 
 
 Outcome = list[Routed] | Problem
@@ -87,9 +92,26 @@ class PublishLane:
         self._ledger.guard.ensure()
         if self._closing or len(self._waiting) >= WAITING or self._waiting_bytes + job.size > WAITING_BYTES:
             raise BusFull("More is published than can be committed. Send it again in a second.")
+        job.ready = self._ready(job)
         self._waiting_bytes += job.size
         self._waiting.append(job)
         self._arrived.set()
+
+    def _ready(self, job: Job) -> Ready | None:
+        """Route and seal by what is remembered; None when that is not enough, or says no and may be old."""
+        routing = self._routings.remembered(job.workspace_id)
+        if routing is None:
+            return None
+        now = now_ns()
+        try:
+            routed = [routing.route(each, now, job.workspace_id) for each in job.publications]
+        except Problem:
+            return None
+        if any(way.large_payload is not None for way in routed):
+            return None
+        deeds = [deed_of(each, way) for each, way in zip(job.publications, routed, strict=True)]
+        entries = self._ledger.sealed_now(job.workspace_id, deeds)
+        return None if entries is None else Ready(routing.version, routed, entries)
 
     async def _write(self) -> None:
         while True:
@@ -148,9 +170,18 @@ class PublishLane:
                 connection = await self._connected()
                 if lost is not None and await _look_up(connection, lost):
                     return lost
+                ready = [job.ready for job in group if job.ready is not None]
+                if len(ready) == len(group):
+                    outcomes = [each.routed for each in ready]
+                    if await at_once.store(connection, ready):
+                        return outcomes
+                    outcomes = []
                 async with connection.transaction():
                     await self._publish(connection, group, outcomes)
                 return outcomes
+            except asyncpg.UniqueViolationError:
+                if lost is None:
+                    raise
             except _AGAIN:
                 if asyncio.get_running_loop().time() > deadline:
                     raise

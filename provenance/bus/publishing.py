@@ -7,6 +7,8 @@ a request with an Idempotency-Key).
 import uuid
 from collections.abc import Sequence
 
+import msgspec
+
 from provenance.audit.service import words_of
 from provenance.bus.deliveries import queries as deliveries
 from provenance.bus.events import BusEvent
@@ -60,26 +62,46 @@ async def let_in(
     return routed
 
 
+class _Data(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """What the ledger keeps of a publication. In the order of its names it is canonical JSON as the encoder writes it:
+    texts that came in as JSON hold nothing that may not be stored."""
+
+    correlation_id: str | None = None
+    hop_count: int = 0
+    payload_bytes: int
+    producer_id: str | None = None
+    producer_kind: str | None = None
+    schema_faults: int = 0
+    subscriptions: int
+    topic: str
+    topic_key: str | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+
+
 def deed_of(publication: Publication, routed: Routed) -> Deed:
     """Return what the ledger keeps of a publication: ids and sizes, never the payload."""
     row = routed.row
-    data = {"topic": row.topic, "payloadBytes": row.payload_bytes, "subscriptions": row.matched}
-    further = {
-        "topicKey": row.topic_key,
-        "correlationId": row.correlation_id,
-        "producerKind": row.producer_kind if row.producer_kind != "system" else None,
-        "producerId": row.producer_id if row.producer_id != publication.acting[0] else None,
-        "hopCount": row.hop_count or None,
-        "schemaFaults": row.schema_faults or None,
-    }
-    data |= {name: value for name, value in further.items() if value is not None}
+    own = str(row.id)
+    data = _Data(
+        payload_bytes=row.payload_bytes,
+        subscriptions=row.matched,
+        topic=row.topic,
+        correlation_id=row.correlation_id,
+        hop_count=row.hop_count,
+        producer_id=row.producer_id if row.producer_id != publication.acting[0] else None,
+        producer_kind=row.producer_kind if row.producer_kind != "system" else None,
+        schema_faults=row.schema_faults,
+        topic_key=row.topic_key,
+    )
     fact = Fact(
         resource_type=_TYPE,
         action=_ACTION,
         resource_id=encode(PREFIX, row.id),
-        data=data,
-        uow_id=str(row.uow_id),
-        span_id=str(row.id),
+        data=_encode(data),
+        uow_id=own if row.uow_id is row.id else str(row.uow_id),
+        span_id=own,
         parent_span_id=publication.parent_span_id,
         domain="bus",
         workspace_id=row.workspace_id,

@@ -174,6 +174,10 @@ class Routings:
         """Know none."""
         self._known: dict[uuid.UUID, Routing] = {}
 
+    def remembered(self, workspace_id: uuid.UUID) -> Routing | None:
+        """Return the routing of a workspace as it was last read; it may have changed since."""
+        return self._known.get(workspace_id)
+
     async def current(self, statements: Statements, workspaces: Iterable[uuid.UUID]) -> dict[uuid.UUID, Routing]:
         """Return the routing of each workspace as this transaction sees it."""
         wanted = set(workspaces)

@@ -7,6 +7,8 @@ from random import SystemRandom
 import uuid_utils
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [one + other for one in _ALPHABET for other in _ALPHABET]
+_PLACES = tuple(range(120, -1, -10))
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _TO_LETTERS = bytes(ord(_LETTERS[byte % 26]) for byte in range(256))
@@ -48,7 +50,7 @@ def new_uuid_text() -> str:
 def encode(prefix: str, value: uuid.UUID) -> str:
     """Write an id for the outside, such as ``ws_01JD…``: 26 letters, sortable like the UUID itself."""
     bits = value.int
-    return prefix + "_" + "".join(_ALPHABET[bits >> shift & 31] for shift in range(125, -1, -5))
+    return f"{prefix}_{''.join([_PAIRS[bits >> place & 1023] for place in _PLACES])}"
 
 
 def decode(prefix: str, text: str) -> uuid.UUID | None:

@@ -6,6 +6,7 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -36,14 +37,14 @@ WORDS_PER_KIND = 5_000
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """Something the platform did, noted in a transaction; it becomes a platform row when that commits.
 
-    ``resource_type`` and ``action`` are mnemonics, ``data`` any JSON object without secrets. ``user_id`` is a
-    person's id, never a name. ``workspace_id`` overrides the transaction's (install-level events).
+    ``resource_type`` and ``action`` are mnemonics, ``data`` any JSON object without secrets, or its canonical form.
+    ``user_id`` is a person's id, never a name. ``workspace_id`` overrides the transaction's (install-level events).
     """
 
     resource_type: str
     action: str
     resource_id: str
-    data: dict[str, Any]
+    data: dict[str, Any] | bytes
     user_id: str | None = None
     uow_id: str | None = None
     span_id: str | None = None
@@ -196,29 +197,35 @@ class Ledger:
 
     async def sealed(self, workspace_id: uuid.UUID, deeds: Sequence[Deed]) -> list[Entry]:
         """Seal what a lane is about to append; words that are missing are made in a transaction of their own."""
-        wanted = _words_of(deed.fact for deed in deeds)
         catalogue = await self.catalogues.of(workspace_id)
-        if not _knows(catalogue, wanted):
+        if not _knows(catalogue, [deed.fact for deed in deeds]):
+            wanted = _words_of(deed.fact for deed in deeds)
             async with self.db.housekeeping(workspace_id) as tx:
                 catalogue = await ensure_words(tx, self.catalogues, wanted, system=True)
         keys = self.keyring.cached(workspace_id) or await self.keyring.of(workspace_id)
         return [seal(_draft_of(workspace_id, deed, catalogue), keys) for deed in deeds]
 
+    def sealed_now(self, workspace_id: uuid.UUID, deeds: Sequence[Deed]) -> list[Entry] | None:
+        """Seal as `sealed` does if nothing has to be waited for; None when something has to be."""
+        catalogue, keys = self.catalogues.remembered(workspace_id), self.keyring.cached(workspace_id)
+        if catalogue is None or keys is None or not _knows(catalogue, [deed.fact for deed in deeds]):
+            return None
+        return [seal(_draft_of(workspace_id, deed, catalogue), keys) for deed in deeds]
+
     async def _seal_facts(self, tx: WriteTx, facts: list[Fact]) -> list[Entry]:
-        wanted = _words_of(facts)
         catalogue = self.catalogues.remembered(tx.workspace_id)
-        if catalogue is None or not _knows(catalogue, wanted):
-            catalogue = await self._catalogue_within(tx, wanted)
+        if catalogue is None or not _knows(catalogue, facts):
+            catalogue = await self._catalogue_within(tx, facts)
         keys = await self.keyring.within(tx)
         origin = ORIGIN.get()
         return [seal(_draft_of(tx.workspace_id, Deed(fact, tx.acting, origin), catalogue), keys) for fact in facts]
 
-    async def _catalogue_within(self, tx: WriteTx, wanted: set[tuple[Kind, str]]) -> Catalogue:
-        """Return the catalogue with these words, as the transaction sees it; after its commit it is remembered."""
+    async def _catalogue_within(self, tx: WriteTx, facts: list[Fact]) -> Catalogue:
+        """Return the catalogue with the words of these facts, as the transaction sees it; after its commit it is remembered."""
         changes = self.catalogues.changes
         found = await self.catalogues.within(tx)
-        if not _knows(found, wanted):
-            return await ensure_words(tx, self.catalogues, wanted, system=True)
+        if not _knows(found, facts):
+            return await ensure_words(tx, self.catalogues, _words_of(facts), system=True)
         tx.after_commit.append(lambda: self.catalogues.remember(tx.workspace_id, found, changes))
         return found
 
@@ -234,21 +241,34 @@ def _words_of(facts: Iterable[Fact]) -> set[tuple[Kind, str]]:
     return wanted
 
 
-def _knows(catalogue: Catalogue, wanted: Iterable[tuple[Kind, str]]) -> bool:
-    known = [catalogue.named(kind, name) for kind, name in wanted]
-    return all(word is not None and word.used and word.is_system for word in known)
+def _knows(catalogue: Catalogue, facts: Iterable[Fact]) -> bool:
+    """Tell whether the words of facts are there, used and ours; that they are is kept with the catalogue."""
+    for fact in facts:
+        named = (fact.resource_type, fact.action)
+        if named in catalogue.settled:
+            continue
+        words = [catalogue.named(kind, name) for kind, name in _words_of([fact])]
+        if not all(word is not None and word.used and word.is_system for word in words):
+            return False
+        catalogue.keep(named, words)
+    return True
+
+
+_repeated = lru_cache(maxsize=1024)(canonical_string)
+"""Addresses and programs are the same few over and over."""
 
 
 def _members_of(fact: Fact, origin: Origin | None) -> list[tuple[bytes, bytes]]:
     """Return the members of a fact's content, in canonical order; of a request also where it came from."""
-    members = [(b'"interaction":', _written(fact.data))]
+    written = fact.data if isinstance(fact.data, bytes) else _written(fact.data)
+    members = [(b'"interaction":', written)]
     if origin is not None:
         if origin.ip is not None:
-            members.append((b'"ip":', canonical_string(origin.ip)))
+            members.append((b'"ip":', _repeated(origin.ip)))
         members.append((b'"links":', b'[{"requestId":%b}]' % canonical_string(origin.request_id)))
     members.append((b'"resourceId":', canonical_string(fact.resource_id)))
     if origin is not None and origin.user_agent is not None:
-        members.append((b'"userAgent":', canonical_string(origin.user_agent)))
+        members.append((b'"userAgent":', _repeated(origin.user_agent)))
     if fact.user_id is not None:
         members.append((b'"userId":', canonical_string(fact.user_id)))
     return members
@@ -292,7 +312,7 @@ def _draft_of(workspace_id: uuid.UUID, deed: Deed, catalogue: Catalogue) -> Draf
         content=b"{%b}" % b",".join([name + value for name, value in members]),
         related=[],
         repeat_key=None if fact.repeat_key is None else b"platform\0" + fact.repeat_key.encode(),
-        sent=b"".join([value for _, value in members]),
+        sent=b"" if fact.repeat_key is None else b"".join([value for _, value in members]),
         platform=True,
         risk=fact.risk,
         domain=fact.domain,

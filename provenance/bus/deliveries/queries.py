@@ -1,7 +1,7 @@
 """The statements on deliveries but for taking them in hand (`claim_queries`) and settling them (`settle_queries`)."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import delete, func, select, update
@@ -23,28 +23,42 @@ _NEW = {
     "published_at": "bigint", "expires_at": "bigint",
 }  # fmt: skip
 assert tuple(_NEW) == NewDelivery._fields
-_FIRST = "first"
+_PLACED = {**_NEW, "first": "boolean"}
+WIDTH = len(_PLACED)
 # The oldest of the lane is looked up one by one: asked for with EXISTS, all that is open would be read and hashed.
-_INSERT = f"""
+_INSERTION = f"""
 INSERT INTO bus_deliveries ({", ".join(_NEW)}, state, due_at, attempts)
 SELECT {", ".join(f"o.{name}" for name in _NEW)}, 'open',
        o.published_at + CASE WHEN o.first AND (o.lane IS NULL OR (
            SELECT e.seq FROM bus_deliveries AS e WHERE e.workspace_id = o.workspace_id
               AND e.subscription_id = o.subscription_id AND e.lane = o.lane AND e.state = 'open'
             ORDER BY e.seq LIMIT 1) IS NULL) THEN 0 ELSE {PUT_OFF_NS} END, 0
-  FROM {unnest({**_NEW, _FIRST: "boolean"}, ordered="place")} ORDER BY o.place
+  FROM {{rows}}{{condition}} ORDER BY o.place
 """  # noqa: S608 — names of ours
+
+
+def insertion(first: int = 1, condition: str = "") -> str:
+    """Return the statement that stores deliveries, which are its parameters from ``first`` on, under a condition."""
+    return _INSERTION.format(rows=unnest(_PLACED, first=first, ordered="place"), condition=condition)
+
+
+_INSERT = insertion()
 
 
 async def insert(statements: Statements, deliveries: Sequence[NewDelivery]) -> None:
     """Store deliveries, in their order; those behind another of their lane are put off."""
+    await statements.fetch(_INSERT, *parameters(deliveries))
+
+
+def parameters(deliveries: Iterable[NewDelivery]) -> list[Any]:
+    """Return the parameters of `insertion` for these deliveries, in their order."""
     seen: set[tuple[Any, ...]] = set()
     rows = []
     for each in deliveries:
         place = (each.workspace_id, each.subscription_id, each.lane)
         rows.append((*each, each.lane is None or place not in seen))
         seen.add(place)
-    await statements.fetch(_INSERT, *arrays({**_NEW, _FIRST: "boolean"}, rows))
+    return arrays(_PLACED, rows)
 
 
 _target = bus_targets.c

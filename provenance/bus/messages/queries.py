@@ -1,7 +1,7 @@
 """Every statement on the messages."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import delete, exists, func, select
@@ -20,10 +20,16 @@ _MESSAGE = {
     "published_at": "bigint", "expires_at": "bigint",
 }  # fmt: skip
 assert tuple(_MESSAGE) == Row._fields
-_INSERT = (
-    f"INSERT INTO bus_messages ({', '.join(_MESSAGE)}) SELECT {', '.join(_MESSAGE)} "  # noqa: S608 — names of ours
-    f"FROM {unnest(_MESSAGE)}"
-)
+WIDTH = len(_MESSAGE)
+
+
+def insertion(first: int = 1, condition: str = "") -> str:
+    """Return the statement that stores messages, which are its parameters from ``first`` on, under a condition."""
+    names, rows = ", ".join(_MESSAGE), unnest(_MESSAGE, first=first)
+    return f"INSERT INTO bus_messages ({names}) SELECT {names} FROM {rows}{condition}"  # noqa: S608 — names of ours
+
+
+_INSERT = insertion()
 _PAYLOAD = {"workspace_id": "uuid", "message_id": "uuid", "payload": "text"}
 _INSERT_PAYLOADS = (
     f"INSERT INTO bus_payloads ({', '.join(_PAYLOAD)}) SELECT {', '.join(_PAYLOAD)} "  # noqa: S608 — names of ours
@@ -45,7 +51,12 @@ class LargePayload(NamedTuple):
 
 async def insert(statements: Statements, rows: Sequence[Row]) -> None:
     """Store messages."""
-    await statements.fetch(_INSERT, *arrays(_MESSAGE, rows))
+    await statements.fetch(_INSERT, *parameters(rows))
+
+
+def parameters(rows: Iterable[Row]) -> list[Any]:
+    """Return the parameters of `insertion` for these messages."""
+    return arrays(_MESSAGE, rows)
 
 
 async def insert_payloads(statements: Statements, payloads: Sequence[LargePayload]) -> None:

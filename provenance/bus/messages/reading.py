@@ -76,6 +76,8 @@ def publication(
     for name, text in (("topicKey", sent.topic_key), ("correlationId", sent.correlation_id)):
         if text is not None and not 1 <= len(text) <= TEXT:
             raise BadMessage.at(at + name, f"must have 1 to {TEXT} characters")
+        if text is not None and "\x00" in text:
+            raise BadMessage.at(at + name, "holds a character that can't be stored")
     ttl = TTL_SECONDS if sent.ttl_seconds is None else sent.ttl_seconds
     if not 1 <= ttl <= MOST_TTL_SECONDS:
         raise BadMessage.at(at + "ttlSeconds", f"must be 1 to {MOST_TTL_SECONDS}")
