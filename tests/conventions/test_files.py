@@ -104,8 +104,8 @@ OF_ITS_OWN = {
     "streams": {"delivering", "matching", "planning", "sealing", "shapes", "testing"},
     "streams/targets": {"building", "contract", "object_store", "otlp", "posting", "splunk_hec", "syslog", "webhook"},
     "bus": {
-        "access", "dependencies", "envelope", "events", "filters", "lane", "publishing", "routing", "running",
-        "session", "signing", "statements", "topics",
+        "access", "at_once", "dependencies", "envelope", "events", "filters", "lane", "publishing", "routing",
+        "running", "session", "signing", "statements", "topics",
     },
     "runs/message_targets": {"starting"},
     "bus/bridges": {
