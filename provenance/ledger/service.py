@@ -221,7 +221,7 @@ class Ledger:
         return [seal(_draft_of(tx.workspace_id, Deed(fact, tx.acting, origin), catalogue), keys) for fact in facts]
 
     async def _catalogue_within(self, tx: WriteTx, facts: list[Fact]) -> Catalogue:
-        """Return the catalogue with the words of these facts, as the transaction sees it; after its commit it is remembered."""
+        """Return the catalogue with the facts' words, as the transaction sees it; after its commit it is remembered."""
         changes = self.catalogues.changes
         found = await self.catalogues.within(tx)
         if not _knows(found, facts):
