@@ -47,7 +47,7 @@ def main() -> None:
         return
     with ExitStack() as exits:
         if set(scenarios) & set(_ON_A_STACK):
-            stack = exits.enter_context(installation())
+            stack = exits.enter_context(installation(arguments.servers))
             for name, measure in _ON_A_STACK.items():
                 if name in scenarios:
                     measure(stack, report, options)
@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         help="which ones, of " + ", ".join(SCENARIOS) + "; none means all",
     )
     parser.add_argument("--clients", type=int, default=64, help="clients that post at the same time (64)")
+    parser.add_argument("--servers", type=int, default=1, help="server processes on the one address (1)")
     parser.add_argument("--seconds", type=float, help="of one measurement (2.5, with --full 10)")
     parser.add_argument("--repeats", type=int, help="of a measurement, of which the median counts (3, with --full 5)")
     parser.add_argument("--snapshot-seconds", type=float, help="how old the snapshot gets (10, with --full 300)")

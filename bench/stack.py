@@ -42,21 +42,21 @@ class Tenant(NamedTuple):
 class Stack:
     """A running installation; `tenants` makes workspaces in it."""
 
-    def __init__(self, url: str, postmaster: int, data: Path) -> None:
+    def __init__(self, url: str, postmaster: int, data: Path, servers: int = 1) -> None:
         self.url = url
         self.dsn = asyncpg_dsn(url)
         self.postmaster = postmaster
         self.data = data
         self.port = free_port()
-        self._serve: subprocess.Popen[bytes] | None = None
+        self.servers = servers
+        self._serve: list[subprocess.Popen[bytes]] = []
         self._log = data / "serve.log"
         self.settings: dict[str, str] = {}
 
     @property
     def serve_pid(self) -> int:
-        """Process number of the server."""
-        assert self._serve is not None
-        return self._serve.pid
+        """Process number of the server, or of the first."""
+        return self._serve[0].pid
 
     def environment(self) -> dict[str, str]:
         """Return the environment of the processes of this installation; ``settings`` are further ones."""
@@ -66,20 +66,23 @@ class Stack:
             "PROVENANCE_DATA_DIR": str(self.data),
             "PROVENANCE_PORT": str(self.port),
             "PROVENANCE_MIGRATE_FIRST": "1",
+            "PROVENANCE_SERVERS": str(self.servers),
             **self.settings,
         }
 
     def start(self) -> None:
-        """Start `serve` and wait for its first answer."""
-        with self._log.open("ab") as log:
-            self._serve = subprocess.Popen(
-                [sys.executable, "-m", "provenance.up", "serve"], env=self.environment(), stdout=log, stderr=log
-            )
+        """Start `serve`, as often as there are to be servers, and wait for the first answer of each."""
         until = time.monotonic() + START_SECONDS
-        while not answers(self.port):
-            if self._serve.poll() is not None or time.monotonic() > until:
-                raise SystemExit("the server did not start:\n" + self._log.read_text(errors="replace")[-3000:])
-            time.sleep(0.02)
+        for number in range(1, self.servers + 1):
+            with self._log.open("ab") as log:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "provenance.up", "serve"], env=self.environment(), stdout=log, stderr=log
+                )
+            self._serve.append(process)
+            while self._log.read_bytes().count(b'"event": "serving"') < number or not answers(self.port):
+                if process.poll() is not None or time.monotonic() > until:
+                    raise SystemExit("the server did not start:\n" + self._log.read_text(errors="replace")[-3000:])
+                time.sleep(0.02)
 
     @contextmanager
     def worker(self) -> Iterator[int]:
@@ -96,14 +99,15 @@ class Stack:
 
     def stop(self) -> None:
         """Stop `serve`."""
-        if self._serve is not None:
-            self._serve.terminate()
-            self._serve.wait(20)
-            self._serve = None
+        while self._serve:
+            process = self._serve.pop()
+            process.terminate()
+            process.wait(20)
+        self._log.unlink(missing_ok=True)
 
     def cpu(self) -> tuple[float, float]:
-        """Return the processor seconds so far of the server, and of PostgreSQL with all its processes."""
-        return cpu.of_process(self.serve_pid), cpu.of_tree(self.postmaster)
+        """Return the processor seconds so far of the servers, and of PostgreSQL with all its processes."""
+        return sum(cpu.of_process(each.pid) for each in self._serve), cpu.of_tree(self.postmaster)
 
     def tenants(self, count: int) -> list[Tenant]:
         """Make workspaces, each with a key of all scopes."""
@@ -129,14 +133,14 @@ class Stack:
 
 
 @contextmanager
-def installation() -> Iterator[Stack]:
+def installation(servers: int = 1) -> Iterator[Stack]:
     """Run an installation in a temporary folder: fsync and synchronous_commit are on, as for everyone."""
     with ExitStack() as exits:
         data = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="provenance-bench-")))
         postgres = EmbeddedPostgres(data)
         url = exits.enter_context(postgres)
         assert postgres.pid is not None
-        stack = Stack(url, postgres.pid, data)
+        stack = Stack(url, postgres.pid, data, servers)
         exits.callback(stack.stop)
         stack.start()
         yield stack

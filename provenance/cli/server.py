@@ -46,6 +46,12 @@ Data = Annotated[
 ]
 Host = Annotated[str, typer.Option(envvar="PROVENANCE_HOST", help="Address to listen on.")]
 Port = Annotated[int, typer.Option(envvar="PROVENANCE_PORT", min=1, max=65535, help="Port to listen on.")]
+Servers = Annotated[
+    int,
+    typer.Option(
+        envvar="PROVENANCE_SERVERS", min=1, max=16, help="Server processes on the one address, for more than a core."
+    ),
+]
 DatabaseUrl = Annotated[
     str | None,
     typer.Option(
@@ -75,9 +81,11 @@ def up(
     port: Port = 7300,
     database_url: DatabaseUrl = None,
     root_mode: RootOption = Root.auto,
+    servers: Servers = 1,
 ) -> None:
     """Start everything here: database, migrations, server and worker. Ctrl-C stops it all."""
     _export(data, host, port, database_url)
+    os.environ["PROVENANCE_SERVERS"] = str(servers)
     os.environ["PROVENANCE_ROOT_MODE"] = root_mode
     sys.stdout.flush()
     # A fresh process without the command line's libraries: this one lives as long as the server.

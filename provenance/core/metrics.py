@@ -5,8 +5,9 @@ process has one event loop, so an addition needs no lock.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+import msgspec
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import REGISTRY, Collector
 
@@ -24,6 +25,15 @@ class _Seconds:
         self.total = 0.0
 
 
+class Counted(msgspec.Struct):
+    """What one process has counted, to be handed to another."""
+
+    requests: list[tuple[str, str, int, int]]
+    """Method, route, status, how many."""
+    seconds: list[tuple[str, str, list[int], float]]
+    """Method, route, requests by bucket, seconds in all."""
+
+
 class RequestFigures(Collector):
     """Counts answered requests by method, route and status, and their durations by method and route."""
 
@@ -31,6 +41,8 @@ class RequestFigures(Collector):
         """Start at nothing."""
         self._requests: dict[tuple[str, str, int], int] = {}
         self._seconds: dict[tuple[str, str], _Seconds] = {}
+        self.beside: Callable[[], Iterable[Counted]] = tuple
+        """What processes have counted that share our address."""
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""
@@ -42,8 +54,31 @@ class RequestFigures(Collector):
         durations.buckets[bisect_left(BOUNDS, seconds)] += 1
         durations.total += seconds
 
+    def counted(self) -> Counted:
+        """Return a copy of everything counted so far."""
+        return Counted(
+            [(*key, count) for key, count in self._requests.items()],
+            [(*key, list(found.buckets), found.total) for key, found in self._seconds.items()],
+        )
+
+    def add(self, other: Counted) -> None:
+        """Count what another has counted."""
+        for method, route, status, count in other.requests:
+            key = (method, route, status)
+            self._requests[key] = self._requests.get(key, 0) + count
+        for method, route, buckets, total in other.seconds:
+            durations = self._seconds.setdefault((method, route), _Seconds())
+            durations.buckets = [a + b for a, b in zip(durations.buckets, buckets, strict=True)]
+            durations.total += total
+
     def collect(self) -> Iterator[Metric]:
-        """Shape the figures for Prometheus."""
+        """Shape the figures of all processes that share our address for Prometheus."""
+        whole = RequestFigures()
+        for part in (self.counted(), *self.beside()):
+            whole.add(part)
+        return whole._shaped()
+
+    def _shaped(self) -> Iterator[Metric]:
         answered = CounterMetricFamily(
             "provenance_http_requests", "Answered requests.", labels=["method", "route", "status"]
         )

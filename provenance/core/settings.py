@@ -99,6 +99,13 @@ class Settings(BaseSettings):
         default=True,
         description="Take the busiest posts before the framework. Off only to compare both paths.",
     )
+    servers: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="Server processes that share the one address; `provenance up` runs as many. Each takes a core at "
+        "most and some 60 MB.",
+    )
     pool_size: int = Field(default=8, ge=2, le=100, description="Most database connections for requests, a process.")
     lane_max_entries: int = Field(
         default=10_000, ge=1, description="Entries that may wait for a commit before posts are answered 503."

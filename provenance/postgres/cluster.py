@@ -21,7 +21,7 @@ _SETTINGS = """\
 # Written at every start; put your own settings in local.conf beside this file, they win.
 listen_addresses = ''            # no network: the socket folder is the only door
 unix_socket_permissions = 0700
-max_connections = 120            # lanes, pools and leaders: a server takes some 20, each worker 25
+max_connections = 400            # lanes, pools and leaders: each of 16 servers takes some 20, each worker 25
 cluster_name = 'provenance'
 
 shared_buffers = 128MB

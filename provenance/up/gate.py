@@ -20,10 +20,10 @@ class Gate:
         """Close our copy of the child's end, once the child has it."""
         os.close(self.reading)
 
-    def open(self) -> None:
-        """Let the child begin."""
+    def open(self, children: int = 1) -> None:
+        """Let the child begin, or so many who wait at this gate."""
         try:
-            os.write(self._writing, b"1")
+            os.write(self._writing, b"1" * children)
         except BrokenPipeError:
             pass  # The child has ended before its turn; whoever watches it will see.
         finally:

@@ -12,6 +12,8 @@ from provenance.postgres import RootMode
 
 #: Tells a child which process is its parent.
 PARENT = "PROVENANCE_SUPERVISOR"
+#: Tells a server process which of several it is: 1 to the number of them.
+NUMBER = "PROVENANCE_SERVER_NUMBER"
 #: Tells `serve` to bring the schema up to date before it answers.
 MIGRATE_FIRST = "PROVENANCE_MIGRATE_FIRST"
 
@@ -29,7 +31,9 @@ def own_programs() -> Programs:
 
 
 class Plan(NamedTuple):
-    """The data folder, the address to listen on and whether it is HTTPS, and a database of one's own, if any."""
+    """The data folder, the address to listen on, whether it is HTTPS and how many servers share it, and a database
+    of one's own, if any.
+    """
 
     data_dir: Path
     host: str
@@ -39,6 +43,7 @@ class Plan(NamedTuple):
     root_mode: RootMode
     programs: Programs
     encrypted: bool = False
+    servers: int = 1
 
     def child_environment(self, database_url: str) -> dict[str, str]:
         """Return the environment of the children: ours, and where this plan's database and folder are."""
@@ -54,7 +59,7 @@ class Plan(NamedTuple):
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Plan:
-        """Read PROVENANCE_DATA_DIR (required), _HOST, _PORT, _ROOT_MODE, DATABASE_URL and PUBLIC_URL.
+        """Read PROVENANCE_DATA_DIR (required), _HOST, _PORT, _SERVERS, _ROOT_MODE, DATABASE_URL and PUBLIC_URL.
 
         The command `provenance up` has checked and set them; the children read the same variables.
         """
@@ -67,4 +72,5 @@ class Plan(NamedTuple):
             root_mode=cast(RootMode, environ.get("PROVENANCE_ROOT_MODE", "auto")),
             programs=own_programs(),
             encrypted=bool(environ.get("PROVENANCE_TLS_CERT")),
+            servers=int(environ.get("PROVENANCE_SERVERS", "1")),
         )

@@ -9,7 +9,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from .gate import wait_at_gate
-from .plan import MIGRATE_FIRST, PARENT
+from .plan import MIGRATE_FIRST, NUMBER, PARENT
 from .siblings import are_to_part, parted
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from provenance.core.settings import Settings
+    from provenance.core.shared_figures import SharedFigures
 
 #: Statuses after which another start is of no use, and what they say.
 WRONG_SETTINGS, NOT_MIGRATED = 2, 4
@@ -38,7 +39,8 @@ def run_child(name: str) -> int:
     from provenance.core.memory import hold_garbage
 
     hold_garbage()
-    _call_it(name, settings)
+    number = os.environ.get(NUMBER, "1")
+    _call_it(name if name == "worker" or number == "1" else f"{name}-{number}", settings)
     body = {"serve": serve, "worker": work}[name]
     return body(settings)
 
@@ -65,7 +67,7 @@ def serve(settings: Settings) -> int:
     from provenance.core.transport import objection
     from provenance.features import loops
     from provenance.main import create_app
-    from provenance.realtime.serving import Serving
+    from provenance.realtime.serving import Serving, shared_sockets
     from provenance.realtime.socket import MESSAGE_BYTES
 
     refused = objection(settings)
@@ -83,6 +85,9 @@ def serve(settings: Settings) -> int:
         _call_it(name, settings)
         if name == "worker":
             return work(settings)
+        if name != "serve":
+            os.environ[NUMBER] = name.removeprefix("serve-")
+            os.environ.pop(MIGRATE_FIRST, None)  # the first has done it
     if os.environ.pop(MIGRATE_FIRST, None) and not _migrate_apart(settings.database_url):
         return NOT_MIGRATED
     config = uvicorn.Config(
@@ -106,9 +111,23 @@ def serve(settings: Settings) -> int:
         backlog=2048,
         timeout_graceful_shutdown=_GRACE,
     )
-    server = Serving(config)
-    server.run()
+    if settings.servers == 1:
+        server = Serving(config)
+        server.run()
+    else:
+        server = Serving(config, _shared_figures(settings))
+        server.run(shared_sockets(settings.host, settings.port))
     return 0 if server.started else 3
+
+
+def _shared_figures(settings: Settings) -> SharedFigures | None:
+    """Return what exchanges figures with the other servers of a `provenance up`; None for one started alone."""
+    from provenance.core.shared_figures import SharedFigures
+
+    parent = os.environ.get(PARENT)
+    if parent is None:
+        return None
+    return SharedFigures(settings.data_dir / "figures", parent, int(os.environ[NUMBER]))
 
 
 def _tls(settings: Settings) -> Callable[..., ssl.SSLContext] | None:

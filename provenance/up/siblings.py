@@ -1,9 +1,9 @@
-"""`serve` and `worker` as siblings: born of one process that has loaded everything, they share the memory of it.
+"""Servers and worker as siblings: born of one process that has loaded everything, they share the memory of it.
 
-Loading it in each of the two costs a hundred megabytes and two seconds twice, and pages of libraries that only loading
-needs stay with a process for good. The copies are made before there is a thread, a connection or an event loop. Their
-parent ends at once, which makes them the supervisor's own; the worker waits at a gate until it is to work. Only the
-first two of a `provenance up` are born this way, and only on Linux; what is started again is started on its own.
+Loading it in each of them costs a hundred megabytes and two seconds, and pages of libraries that only loading needs
+stay with a process for good. The copies are made before there is a thread, a connection or an event loop. Their parent
+ends at once, which makes them the supervisor's own. The first server begins at once, the others wait at a gate. Only
+the first of a `provenance up` are born this way, and only on Linux; what is started again is started on its own.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ import os
 import sys
 import time
 from contextlib import suppress
-from typing import Literal
 
 from .gate import Gate, wait_at
 
-Name = Literal["serve", "worker"]
 VARIABLE = "PROVENANCE_SIBLINGS"
 _PR_SET_CHILD_SUBREAPER = 36
+
+
+def names(servers: int) -> list[str]:
+    """Return what the children of a `provenance up` are called, in the order in which they stop."""
+    return ["serve", *(f"serve-{number}" for number in range(2, servers + 1)), "worker"]
 
 
 def adopt_orphans() -> bool:
@@ -64,7 +67,8 @@ class Adopted:
 class Siblings:
     """The supervisor's side: what it hands to the process that bears them, and how it takes them over."""
 
-    def __init__(self) -> None:
+    def __init__(self, servers: int) -> None:
+        self._servers = servers
         self._gate = Gate()
         self._hearing, self._saying = os.pipe()
         os.set_blocking(self._hearing, False)
@@ -73,7 +77,7 @@ class Siblings:
     @property
     def environment(self) -> dict[str, str]:
         """What the process that bears them finds in its environment."""
-        return {VARIABLE: f"{self._gate.reading} {self._saying}"}
+        return {VARIABLE: f"{self._gate.reading} {self._saying} {self._servers}"}
 
     @property
     def descriptors(self) -> tuple[int, ...]:
@@ -88,12 +92,10 @@ class Siblings:
     def part(self) -> None:
         """Hear who was born. To be called once, when the process that bears them has ended."""
         with open(self._hearing, "rb", buffering=0) as pipe:
-            names = ("serve", "worker")
-            self._born = dict(zip(names, map(int, (pipe.read(64) or b"").split()), strict=False))
-        if "worker" not in self._born:
-            self._gate.close()
+            said = pipe.read(4096) or b""
+        self._born = dict(zip(names(self._servers), map(int, said.split()), strict=False))
 
-    def take(self, name: Name) -> Adopted | None:
+    def take(self, name: str) -> Adopted | None:
         """Return one of them as a child of ours, once; None when it was not born or has ended unnoticed."""
         pid = self._born.pop(name, None)
         if pid is None:
@@ -106,26 +108,25 @@ class Siblings:
         return adopted
 
     def begin(self) -> None:
-        """Let the worker work."""
-        self._gate.open()
+        """Let all but the first begin."""
+        self._gate.open(self._servers)
 
 
 def are_to_part() -> bool:
-    """Tell whether the supervisor wants this process to become the two."""
+    """Tell whether the supervisor wants this process to become several."""
     return VARIABLE in os.environ
 
 
-def parted() -> Name:
-    """Become `serve` and `worker`, and return which of them this is, when it may begin; the process itself ends.
+def parted() -> str:
+    """Become all of them, and return which one this is, when it may begin; the process itself ends.
 
     To be called without threads. They end here when the supervisor goes first.
     """
-    gate, saying = map(int, os.environ.pop(VARIABLE).split())
+    gate, saying, servers = map(int, os.environ.pop(VARIABLE).split())
     gc.freeze()  # a collection would write to all the memory they share
     bearer = os.getpid()
     born: list[int] = []
-    names: tuple[Name, ...] = ("serve", "worker")
-    for name in names:
+    for name in names(servers):
         pid = os.fork()
         if pid == 0:
             os.close(saying)
@@ -136,9 +137,9 @@ def parted() -> Name:
     os._exit(0)
 
 
-def _become(name: Name, bearer: int, gate: int) -> None:
+def _become(name: str, bearer: int, gate: int) -> None:
     os.setpgid(0, 0)  # Ctrl-C reaches only the supervisor
     while os.getppid() == bearer:
         time.sleep(0.001)
-    if name == "worker" and not wait_at(gate):
+    if name != "serve" and not wait_at(gate):
         os._exit(0)

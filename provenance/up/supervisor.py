@@ -17,8 +17,8 @@ from provenance.postgres.watchdog import Watchdog
 from .child import Child, GaveUp, Patience
 from .gate import Gate
 from .greeting import CREDENTIALS, disk_warning, greeting, is_ready, port_is_taken
-from .plan import Plan
-from .siblings import Siblings, adopt_orphans, bury_strangers
+from .plan import NUMBER, Plan
+from .siblings import Siblings, adopt_orphans, bury_strangers, names
 
 #: How long a child may take to end after SIGTERM (seconds).
 GRACE = 10.0
@@ -79,13 +79,13 @@ class Supervisor:
         self._first = not (plan.data_dir / CREDENTIALS).exists()
         self._warn_of_disk()
         environment = plan.child_environment(url)
-        serve = Child("serve", plan.programs.serve, environment)
-        self._worker = Child("worker", plan.programs.worker, environment)
-        self._children = [serve, self._worker]
+        for number, name in enumerate(names(plan.servers), start=1):
+            command = plan.programs.worker if name == "worker" else plan.programs.serve
+            self._children.append(Child(name, command, environment | {NUMBER: str(number)}))
         # It loads its libraries while the database is made, which takes about as long.
         gate = Gate()
-        self._siblings = Siblings() if adopt_orphans() else None
-        serve.start(self._watchdog(), gate, self._siblings)
+        self._siblings = Siblings(plan.servers) if adopt_orphans() else None
+        self._children[0].start(self._watchdog(), gate, self._siblings)
         if self._database:
             with self._may_be_interrupted():
                 self._database.start()
@@ -110,12 +110,14 @@ class Supervisor:
             self._warn_of_disk()
             self._pause(self._next_look())
 
-    def _start_worker(self, watchdog: Watchdog) -> None:
-        born = self._siblings.take("worker") if self._siblings else None
-        if self._siblings is None or born is None:
-            self._worker.start(watchdog)
-        else:
-            self._worker.take_over(born, watchdog)
+    def _start_others(self, watchdog: Watchdog) -> None:
+        for child in self._children[1:]:
+            born = self._siblings.take(child.name) if self._siblings else None
+            if born is None:
+                child.start(watchdog)
+            else:
+                child.take_over(born, watchdog)
+        if self._siblings is not None:
             self._siblings.begin()
 
     def _bury_strangers(self, watchdog: Watchdog) -> None:
@@ -138,8 +140,8 @@ class Supervisor:
     def _greet(self) -> None:
         if not self._greeted and is_ready(self._plan):
             self._greeted = True
-            # Not before: it needs the schema that `serve` has brought up to date, and a core to itself.
-            self._start_worker(self._watchdog())
+            # Not before: they need the schema that the first has brought up to date, and a core to themselves.
+            self._start_others(self._watchdog())
             _say(greeting(self._plan, first=self._first))
 
     def _warn_of_disk(self) -> None:

@@ -69,6 +69,12 @@ class Installation:
             return False
         return answer.status_code == 200 or answer.json()["code"] == "disk_full"
 
+    @property
+    def parent(self) -> int:
+        """The process number of `provenance up` itself."""
+        assert self._parent is not None
+        return self._parent.pid
+
     def pid_of(self, child: str) -> int | None:
         """The process number of `serve` or `worker`."""
         assert self._parent is not None
@@ -93,12 +99,12 @@ class Installation:
         wait_until(lambda: self.answers() or not self.runs(), START_SECONDS)
         return self.runs()
 
-    def kill_serve(self) -> None:
-        """Kill `serve`; return when its parent has started another."""
-        pid = self.pid_of("serve")
+    def kill_serve(self, name: str = "serve") -> None:
+        """Kill `serve`, or another server; return when its parent has started another."""
+        pid = self.pid_of(name)
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: self.pid_of("serve") not in (None, pid), 20)
+        wait_until(lambda: self.pid_of(name) not in (None, pid), 20)
 
     def kill_postmaster(self) -> None:
         """Kill the postmaster; return when the parent has started another."""

@@ -31,6 +31,10 @@ class Ready(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Server(http.server.HTTPServer):
+    allow_reuse_port = True
+
+
 def until_terminated(role: str, trick: str) -> None:
     def end(number: int, frame: object) -> None:
         note(f"{role}-terminated")
@@ -39,8 +43,8 @@ def until_terminated(role: str, trick: str) -> None:
 
     signal.signal(signal.SIGTERM, end)
     note(f"{role}-started")
-    if role == "serve":
-        http.server.HTTPServer(("127.0.0.1", int(os.environ["PROVENANCE_PORT"])), Ready).serve_forever()
+    if role.startswith("serve"):
+        Server(("127.0.0.1", int(os.environ["PROVENANCE_PORT"])), Ready).serve_forever()
     while True:
         signal.pause()
 

@@ -174,6 +174,17 @@ class TestSiblings:
             wait_until(lambda: "worker-started" in running.events(), 5)
             assert int(_stat(running.pid("worker"))[1]) == running.process.pid
 
+    def test_several_servers_stop_before_the_worker(self, data_dir: Path) -> None:
+        with tree(data_dir, *PARTED, environment={"PROVENANCE_SERVERS": "3"}) as running:
+            running.wait_ready()
+            wait_until(lambda: len(running.events()) >= 4, 20)
+            assert running.events()[0] == "serve-started"
+            assert sorted(running.events()[1:]) == ["serve-2-started", "serve-3-started", "worker-started"]
+            running.process.terminate()
+            assert running.wait_end() == 0
+            assert running.events()[-1] == "worker-terminated"
+            assert sorted(running.events()[4:-1]) == ["serve-2-terminated", "serve-3-terminated", "serve-terminated"]
+
     def test_what_nobody_waits_for_is_buried(self, data_dir: Path) -> None:
         with tree(data_dir, "serve=leaves-an-orphan") as running:
             running.wait_ready()
