@@ -26,6 +26,9 @@ log: Any = structlog.get_logger("worker")
 
 NICENESS = 5
 """The server's posts come first where both want the same processor."""
+APART_SECONDS = 0.02
+"""Between the starts of two loops. Most look every second: begun in the same moment they would ask at the same moment
+ever after, each over a connection of its own."""
 AWAY_SECONDS = 1.0
 _NOT_MIGRATED = "42P01"
 
@@ -54,6 +57,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
             work.create_task(Feed(ledger.db, ledger.catalogues, ledger.hints, registered).run(stop))
             for loop in background:
                 work.create_task(loop(ledger, stop))  # type: ignore[arg-type]
+                await asyncio.sleep(APART_SECONDS)
     finally:
         await ledger.stop()
     log.info("stopped")

@@ -21,7 +21,7 @@ REST_SECONDS: Final = 1.0
 """After this long unused, a connection is asked whether it still answers."""
 LET_GO_SECONDS: Final = 20.0
 """After this long unused, a connection is closed: longer than any loop of ours pauses (5 s), so that what it needs
-stays, and so rarely that making one anew (some 10 ms) costs nothing."""
+stays, and so rarely that making one anew (some 5 ms) costs nothing."""
 LOOK_SECONDS: Final = 5.0
 """How often a pool with open connections is looked over."""
 _SINCE: Final = "resting since"

@@ -10,10 +10,16 @@ import pytest
 
 from provenance.core.db import asyncpg_dsn
 from provenance.core.ids import new_uuid
+from provenance.ledger import wakeup
 from provenance.ledger.feed import hints as hearing
 from provenance.ledger.feed.hints import Hints
+from provenance.ledger.wakeup import Wakeups
 from tests.conftest import fresh_database
 
+SENDING = """
+SELECT count(*) FROM pg_stat_activity
+ WHERE application_name = 'provenance' AND query LIKE '%pg_notify%' AND datname = current_database()
+"""
 LISTENING = """
 SELECT pid FROM pg_stat_activity WHERE application_name = 'provenance feed hints' AND datname = current_database()
 """
@@ -61,6 +67,7 @@ class Place:
 
     def __init__(self, url: str, sql: "asyncpg.Connection[asyncpg.Record]") -> None:
         self._sql = sql
+        self.url = url
         self.hints = Hints(url)
 
     async def say(self, channel: str, payload: object) -> None:
@@ -76,6 +83,12 @@ class Place:
             while len(found := await self.listening()) != count:
                 await asyncio.sleep(0.01)
         return set(found)
+
+    async def send(self, count: int) -> None:
+        """Wait until so many connections give hints."""
+        async with asyncio.timeout(30):
+            while await self._sql.fetchval(SENDING) != count:
+                await asyncio.sleep(0.01)
 
     async def cut_off(self) -> None:
         for pid in await self.listening():
@@ -180,3 +193,29 @@ class TestALostConnection:
         async with following(place.hints, listener, "one"):
             await place.cut_off()
             await listener.until(lambda each: each.unsure == 2)
+
+
+class TestGivingHints:
+    async def test_holds_no_connection_when_there_are_none_to_give(
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(wakeup, "REST_SECONDS", 0.01)
+        listener, wakeups, given = Listener(), Wakeups(place.url, "one"), [new_uuid(), new_uuid()]
+        wakeups.start()
+        async with following(place.hints, listener, "one"):
+            for workspace_id in given:
+                wakeups.grew(workspace_id)
+                await listener.until(lambda each, last=workspace_id: last in each.heard)  # type: ignore[misc]
+                await place.send(0)
+        await wakeups.stop()
+        assert listener.heard == given
+
+    async def test_keeps_its_connection_in_between(self, place: Place) -> None:
+        listener, wakeups = Listener(), Wakeups(place.url, "one")
+        wakeups.start()
+        async with following(place.hints, listener, "one"):
+            wakeups.grew(new_uuid())
+            await listener.until(lambda each: bool(each.heard))
+            await place.send(1)
+        await wakeups.stop()
+        await place.send(0)
