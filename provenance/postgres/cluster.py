@@ -13,6 +13,9 @@ from .run_as import RunAs
 
 SUPERUSER = "postgres"
 
+#: Lanes, pools and leaders: a server takes some 20, each worker 25.
+CONNECTIONS = 120
+
 #: In the cluster's folder when it was made for throw-away use, with writes that a crash may lose.
 _THROWAWAY = "provenance.throwaway"
 
@@ -21,7 +24,7 @@ _SETTINGS = """\
 # Written at every start; put your own settings in local.conf beside this file, they win.
 listen_addresses = ''            # no network: the socket folder is the only door
 unix_socket_permissions = 0700
-max_connections = 400            # lanes, pools and leaders: each of 16 servers takes some 20, each worker 25
+max_connections = {connections}            # each takes memory, used or not
 cluster_name = 'provenance'
 
 shared_buffers = 128MB
@@ -125,8 +128,8 @@ def create(pgdata: Path, run_as: RunAs, private: Path, passwords: Passwords, *, 
     unfinished.rename(pgdata)
 
 
-def write_settings(pgdata: Path, run_as: RunAs, *, durable: bool) -> None:
-    """Write the settings file of this version of the product.
+def write_settings(pgdata: Path, run_as: RunAs, *, durable: bool, connections: int = CONNECTIONS) -> None:
+    """Write the settings file of this version of the product, for so many connections at most.
 
     Raises:
         DurabilityMismatch: the cluster was made with the other durability.
@@ -135,7 +138,7 @@ def write_settings(pgdata: Path, run_as: RunAs, *, durable: bool) -> None:
     if (pgdata / _THROWAWAY).exists() == durable:
         raise DurabilityMismatch(str(pgdata), durable=durable)
     target, fresh = pgdata / "provenance.conf", pgdata / "provenance.conf.new"
-    parts = [_SETTINGS]
+    parts = [_SETTINGS.replace("{connections}", str(connections))]
     parts += [_SETTINGS_FROM_18] if run_as.binaries.major() >= 18 else []
     parts += [] if durable else [_THROWAWAY_SETTINGS]
     fresh.write_text("".join(parts))

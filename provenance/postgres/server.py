@@ -47,6 +47,7 @@ class EmbeddedPostgres:
 
     `durable=False` is for throw-away databases of tests: writes may be lost in a crash. Such a folder is
     marked when it is made and can never be opened as a durable one, nor the other way round.
+    `connections` is how many the server is to take at most.
 
     As a context manager it starts on entry (the value is the DSN) and stops on exit.
     """
@@ -58,8 +59,10 @@ class EmbeddedPostgres:
         root_mode: RootMode = "auto",
         os_account: OsAccount = PRODUCT_ACCOUNT,
         durable: bool = True,
+        connections: int = cluster.CONNECTIONS,
     ) -> None:
         self.data_dir = data_dir
+        self._connections = connections
         self._os_account = os_account
         self._root_mode: RootMode = root_mode
         self._durable = durable
@@ -237,7 +240,7 @@ class EmbeddedPostgres:
         if not cluster.exists(pgdata):
             cluster.create(pgdata, run_as, place.sockets, place.passwords, durable=self._durable)
         cluster.require_major(pgdata, run_as)
-        cluster.write_settings(pgdata, run_as, durable=self._durable)
+        cluster.write_settings(pgdata, run_as, durable=self._durable, connections=self._connections)
         # PostgreSQL takes a predecessor that is dead but not reaped yet for a living one, by this file.
         (place.sockets / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
         with place.start_log.open("wb") as log:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from provenance.postgres import EmbeddedPostgres, EmbeddedPostgresError
+from provenance.postgres.cluster import CONNECTIONS
 from provenance.postgres.watchdog import Watchdog
 
 from .child import Child, GaveUp, Patience
@@ -22,6 +23,7 @@ from .siblings import Siblings, adopt_orphans, bury_strangers, names
 
 #: How long a child may take to end after SIGTERM (seconds).
 GRACE = 10.0
+CONNECTIONS_OF_A_SERVER = 20
 _PROBE_EVERY = 0.03
 _LOOK_EVERY = 60.0
 
@@ -39,7 +41,7 @@ class Supervisor:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._database = None if plan.database_url else EmbeddedPostgres(plan.data_dir, root_mode=plan.root_mode)
+        self._database = None if plan.database_url else _database(plan)
         self._own_watchdog: Watchdog | None = None
         self._told_watchdog: Watchdog | None = None
         self._children: list[Child] = []
@@ -224,6 +226,11 @@ class Supervisor:
         with suppress(BlockingIOError):
             while os.read(self._wake_reading, 512):
                 pass
+
+
+def _database(plan: Plan) -> EmbeddedPostgres:
+    connections = CONNECTIONS + (plan.servers - 1) * CONNECTIONS_OF_A_SERVER
+    return EmbeddedPostgres(plan.data_dir, root_mode=plan.root_mode, connections=connections)
 
 
 def _say(text: str, *, error: bool = False) -> None:
