@@ -11,7 +11,9 @@ from bench import cpu
 from bench.report import Report
 from bench.stack import answers, free_port
 
-IDLE_SECONDS = 3.0
+SETTLED_SECONDS = 30.0
+"""By then the worker has started, and connections that only the start needed have been closed."""
+IDLE_SECONDS = 5.0
 PATIENCE = 60
 
 
@@ -45,7 +47,7 @@ def _up(data: Path) -> tuple[float, "subprocess.Popen[bytes]"]:
 
 
 def _idle(report: Report, process: "subprocess.Popen[bytes]") -> None:
-    time.sleep(IDLE_SECONDS)  # the worker starts after the first answer
+    time.sleep(SETTLED_SECONDS)
     tree = [process.pid, *cpu.descendants(process.pid)]
     used, began = cpu.of_tree(process.pid), time.monotonic()
     time.sleep(IDLE_SECONDS)
