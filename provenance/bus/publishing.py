@@ -13,11 +13,10 @@ from provenance.audit.service import words_of
 from provenance.bus.deliveries import queries as deliveries
 from provenance.bus.events import BusEvent
 from provenance.bus.messages import queries as messages
-from provenance.bus.messages.schemas import PREFIX, Publication
+from provenance.bus.messages.schemas import Publication
 from provenance.bus.routing import Routed, Routings
 from provenance.bus.statements import Statements, Within
 from provenance.core.db import WriteTx
-from provenance.core.ids import encode
 from provenance.ledger.service import Deed, Fact, record
 
 _TYPE, _ACTION = words_of(BusEvent.MESSAGE_PUBLISHED)
@@ -98,7 +97,7 @@ def deed_of(publication: Publication, routed: Routed) -> Deed:
     fact = Fact(
         resource_type=_TYPE,
         action=_ACTION,
-        resource_id=encode(PREFIX, row.id),
+        resource_id=routed.wire_id,
         data=_encode(data),
         uow_id=own if row.uow_id is row.id else str(row.uow_id),
         span_id=own,

@@ -16,10 +16,11 @@ from provenance.bus import topics
 from provenance.bus.envelope import envelope_of
 from provenance.bus.errors import BadMessage, PayloadRefused, TooManyHops
 from provenance.bus.filters import Wants, wants_of
-from provenance.bus.messages.schemas import HOPS, INLINE_BYTES, Publication, Row
+from provenance.bus.messages.schemas import HOPS, INLINE_BYTES, PREFIX, Publication, Row
 from provenance.bus.statements import Statements
 from provenance.core.clock import NANOS
 from provenance.core.errors import Detail
+from provenance.core.ids import encode
 from provenance.core.json_schemas import JsonSchema, schema_of
 
 _TOPICS_KEPT: Final = 10_000
@@ -62,9 +63,10 @@ class NewDelivery(NamedTuple):
 
 
 class Routed(NamedTuple):
-    """A message that is let in, with its payload if that lies apart, and its deliveries."""
+    """A message that is let in, its id as it reads outside, its payload if that lies apart, and its deliveries."""
 
     row: Row
+    wire_id: str
     large_payload: str | None
     deliveries: list[NewDelivery]
 
@@ -90,9 +92,11 @@ class Routing:
             if form is None:
                 raise BadMessage.at("schemaId", "is no schema of this workspace")
         size = len(message.payload.encode()) if not message.payload.isascii() else len(message.payload)
-        seen = _Seen(message, now)
-        faults = 0 if form is None else _checked(form, seen)
-        chosen = [taker for taker in takers if taker.wants is None or taker.wants(seen.values)]
+        chosen, faults = takers, 0
+        if form is not None or takers:
+            seen = _Seen(message, now)
+            faults = 0 if form is None else _checked(form, seen)
+            chosen = [taker for taker in takers if taker.wants is None or taker.wants(seen.values)]
         large = size > INLINE_BYTES
         expires_at = now + message.ttl_seconds * NANOS
         row = Row(
@@ -117,7 +121,8 @@ class Routing:
             now,
             expires_at,
         )
-        return Routed(row, message.payload if large else None, [delivery_to(row, taker) for taker in chosen])
+        deliveries = [delivery_to(row, taker) for taker in chosen]
+        return Routed(row, encode(PREFIX, row.id), message.payload if large else None, deliveries)
 
     def _of_topic(self, topic: str) -> tuple[list[Taker], Form | None]:
         known = self._known.get(topic)

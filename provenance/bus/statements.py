@@ -6,6 +6,7 @@ Columns travel as array literals, texts quoted in them, which is cheaper than th
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Protocol
 
 from provenance.core.db import ReadTx
@@ -45,8 +46,11 @@ def arrays(columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> list[An
     return [_written(kind, value) for kind, value in zip(columns.values(), values, strict=True)]
 
 
-def _written(kind: str, values: Sequence[Any]) -> Any:
-    write = _WRITERS.get(kind, str)
+def _written(kind: str, values: Sequence[Any]) -> str:
+    """Write a column. Many say one thing of all rows; where that is nothing, ``unnest`` fills up an empty one."""
+    write, first = _WRITERS.get(kind, str), values[0]
+    if first == values[-1] and values.count(first) == len(values):
+        return "{}" if first is None else "{" + ",".join([write(first)] * len(values)) + "}"
     return "{" + ",".join(["NULL" if value is None else write(value) for value in values]) + "}"
 
 
@@ -56,11 +60,7 @@ def _quoted(value: str) -> str:
     return f'"{value}"'
 
 
-def _hex(value: uuid.UUID) -> str:
-    return f"{value.int:032x}"
-
-
-_WRITERS: dict[str, Callable[[Any], str]] = {"text": _quoted, "uuid": _hex}
+_WRITERS: dict[str, Callable[[Any], str]] = {"text": _quoted, "uuid": attrgetter("hex")}
 
 
 def as_uuid(value: Any) -> uuid.UUID:

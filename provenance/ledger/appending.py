@@ -118,7 +118,14 @@ def arguments(entries: list[Entry], *, all_or_nothing: bool = False) -> list[Any
         [entry.digest for entry in entries],
         *(zip(*related, strict=True) if related else ((), (), ())),
     ]
-    return [*[write(column) for write, column in zip(_WRITERS, values, strict=True)], all_or_nothing]
+    return [*[_column(write, column) for write, column in zip(_WRITERS, values, strict=True)], all_or_nothing]
+
+
+def _column(write: Callable[[Sequence[Any]], str], values: Sequence[Any]) -> str:
+    """Write a column. Of a group many say one thing of all rows; where that is nothing, an empty array does as well."""
+    if not values or values[0] != values[-1] or values.count(values[0]) < len(values) or write is _lines:
+        return write(values)
+    return "{}" if values[0] is None else "{" + ",".join([write(values[:1])[1:-1]] * len(values)) + "}"
 
 
 def verdicts(rows: Sequence[Any], entries: list[Entry]) -> list[Verdict]:

@@ -7,7 +7,7 @@
 import uuid
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -20,7 +20,7 @@ from provenance.core.keyring import Keyring
 from provenance.core.settings import Settings
 from provenance.ledger import appending
 from provenance.ledger.catalogue import queries
-from provenance.ledger.catalogue.cache import Catalogue, Catalogues, Kind
+from provenance.ledger.catalogue.cache import Catalogue, Catalogues, Kind, Word
 from provenance.ledger.catalogue.naming import colour_of, title_of
 from provenance.ledger.entry import Draft, Entry, seal
 from provenance.ledger.errors import CatalogueFull, UnknownMnemonic
@@ -243,15 +243,27 @@ def _words_of(facts: Iterable[Fact]) -> set[tuple[Kind, str]]:
 
 def _knows(catalogue: Catalogue, facts: Iterable[Fact]) -> bool:
     """Tell whether the words of facts are there, used and ours; that they are is kept with the catalogue."""
-    for fact in facts:
-        named = (fact.resource_type, fact.action)
-        if named in catalogue.settled:
-            continue
-        words = [catalogue.named(kind, name) for kind, name in _words_of([fact])]
-        if not all(word is not None and word.used and word.is_system for word in words):
-            return False
-        catalogue.keep(named, words)
-    return True
+    return all(_settled(catalogue, fact) is not None for fact in facts)
+
+
+def _settled(catalogue: Catalogue, fact: Fact) -> tuple[Word, Word, Word] | None:
+    names = (fact.resource_type, fact.action)
+    words: tuple[Word, Word, Word] | None = catalogue.settled.get(names)
+    if words is None:
+        found = _named(catalogue, fact)
+        if all(word is not None and word.used and word.is_system for word in found):
+            catalogue.keep(names, found)
+            words = cast(tuple[Word, Word, Word], found)
+    return words
+
+
+def _named(catalogue: Catalogue, fact: Fact) -> tuple[Word | None, Word | None, Word | None]:
+    """Return the words of a fact: what it is about, what was done, and the origin of all facts."""
+    return (
+        catalogue.named(Kind.RESOURCE_TYPE, fact.resource_type),
+        catalogue.named(Kind.ACTION, fact.action),
+        catalogue.named(Kind.ORIGIN, PLATFORM),
+    )
 
 
 _repeated = lru_cache(maxsize=1024)(canonical_string)
@@ -284,8 +296,7 @@ def _written(data: dict[str, Any]) -> bytes:
 
 def _draft_of(workspace_id: uuid.UUID, deed: Deed, catalogue: Catalogue) -> Draft:
     fact = deed.fact
-    resource_type = catalogue.named(Kind.RESOURCE_TYPE, fact.resource_type)
-    action, origin = catalogue.named(Kind.ACTION, fact.action), catalogue.named(Kind.ORIGIN, PLATFORM)
+    resource_type, action, origin = _settled(catalogue, fact) or _named(catalogue, fact)
     assert resource_type is not None, fact.resource_type
     assert action is not None, fact.action
     assert origin is not None, PLATFORM

@@ -18,7 +18,8 @@ from provenance.core.door import Answer, Exchange, ExpressHandler, Settle
 from provenance.core.errors import Problem
 
 PATH = b"/bus/messages"
-_OTHER_WAY = (b"idempotency-key", b"ce-specversion")
+_OTHER_WAY = frozenset((b"idempotency-key", b"ce-specversion"))
+_WRITE, _EDITOR = Scope.BUS_WRITE, Role.EDITOR
 
 Remembered = Callable[[Mapping[bytes, bytes]], Actor | None]
 """Who the headers say is calling, if that is known without asking."""
@@ -29,7 +30,7 @@ def express_handlers(bus: Bus, remembered: Remembered) -> dict[bytes, ExpressHan
 
     def publish(exchange: Exchange, settle: Settle) -> bool:
         headers = exchange.headers
-        if any(name in headers for name in _OTHER_WAY) or b"cloudevents" in headers.get(b"content-type", b""):
+        if not _OTHER_WAY.isdisjoint(headers) or b"cloudevents" in headers.get(b"content-type", b""):
             return False
         actor = remembered(headers)
         if actor is None or actor.networks is not None or not _may(actor):
@@ -41,7 +42,7 @@ def express_handlers(bus: Bus, remembered: Remembered) -> dict[bytes, ExpressHan
 
 
 def _may(actor: Actor) -> bool:
-    return actor.may(Scope.BUS_WRITE, Role.EDITOR) or (actor.topics is not None and PUBLISH in actor.scopes)
+    return actor.may(_WRITE, _EDITOR) or (actor.topics is not None and PUBLISH in actor.scopes)
 
 
 def _submit(bus: Bus, actor: Actor, exchange: Exchange, settle: Settle) -> bool:
@@ -52,7 +53,7 @@ def _submit(bus: Bus, actor: Actor, exchange: Exchange, settle: Settle) -> bool:
             settle(Answer(201, answered(outcome[0])))
 
     try:
-        sent = reading.read_one(exchange)
+        sent = reading.read_plain(exchange)
         if sent.caused_by is not None:
             return False
         publication = reading.publication(sent, actor, exchange)

@@ -46,6 +46,11 @@ def read_one(exchange: Exchange) -> Sent:
     """Read one message from a JSON body. Raises BadMessage, and Invalid for what is no acceptable JSON."""
     if cloudevents.is_event(exchange):
         return cloudevents.read_event(exchange)
+    return read_plain(exchange)
+
+
+def read_plain(exchange: Exchange) -> Sent:
+    """Read one message that is no CloudEvent. Raises BadMessage, and Invalid for what is no acceptable JSON."""
     try:
         return _one.decode(admitted_body(exchange))
     except msgspec.ValidationError as error:

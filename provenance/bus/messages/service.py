@@ -102,17 +102,21 @@ async def _count_hops(bus: Bus, actor: Actor, sent: Sequence[Sent], publications
 
 def published(routed: Routed) -> Published:
     """Return the answer to a publishing."""
-    return Published.model_validate(_published(routed.row))
+    return Published.model_validate(_published(routed))
 
 
 def answered(routed: Routed) -> bytes:
     """Return the answer to a publishing as JSON."""
-    return msgspec.json.encode(_published(routed.row))
+    return _encode(_published(routed))
 
 
-def _published(row: Row) -> dict[str, object]:
+_encode = msgspec.json.Encoder().encode
+
+
+def _published(routed: Routed) -> dict[str, object]:
+    row = routed.row
     return {
-        "msgId": encode(PREFIX, row.id),
+        "msgId": routed.wire_id,
         "topic": row.topic,
         "publishedAt": iso_millis(row.published_at),
         "matchedSubscriptions": row.matched,
