@@ -121,8 +121,8 @@ class Routing:
             now,
             expires_at,
         )
-        deliveries = [delivery_to(row, taker) for taker in chosen]
-        return Routed(row, encode(PREFIX, row.id), message.payload if large else None, deliveries)
+        large_payload = message.payload if large else None
+        return Routed(row, encode(PREFIX, row.id), large_payload, deliveries_to(row, chosen) if chosen else [])
 
     def _of_topic(self, topic: str) -> tuple[list[Taker], Form | None]:
         known = self._known.get(topic)
@@ -160,10 +160,15 @@ def _checked(form: Form, seen: _Seen) -> int:
     return len(faults)
 
 
-def delivery_to(row: Row, taker: Taker) -> NewDelivery:
-    """Return the delivery of a message to a subscription."""
-    lane = lane_of(row.topic, row.topic_key) if taker.ordered and row.topic_key is not None else None
-    return NewDelivery(row.workspace_id, taker.id, row.id, lane, row.published_at, row.expires_at)
+def deliveries_to(row: Row, takers: Iterable[Taker]) -> list[NewDelivery]:
+    """Return the deliveries of a message to subscriptions."""
+    lane = None if row.topic_key is None else lane_of(row.topic, row.topic_key)
+    return [
+        NewDelivery(
+            row.workspace_id, taker.id, row.id, lane if taker.ordered else None, row.published_at, row.expires_at
+        )
+        for taker in takers
+    ]
 
 
 def lane_of(topic: str, key: str) -> int:

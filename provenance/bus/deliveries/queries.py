@@ -55,7 +55,7 @@ def parameters(deliveries: Iterable[NewDelivery]) -> list[Any]:
     seen: set[tuple[Any, ...]] = set()
     rows = []
     for each in deliveries:
-        place = (each.workspace_id, each.subscription_id, each.lane)
+        place = (each.lane, each.subscription_id, each.workspace_id.int)
         rows.append((*each, each.lane is None or place not in seen))
         seen.add(place)
     return arrays(_PLACED, rows)

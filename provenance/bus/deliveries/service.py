@@ -27,7 +27,7 @@ from provenance.bus.filters import wants_of
 from provenance.bus.messages import queries as messages
 from provenance.bus.messages import service as of_messages
 from provenance.bus.messages.schemas import PREFIX, Envelope, Row
-from provenance.bus.routing import Taker, delivery_to
+from provenance.bus.routing import Taker, deliveries_to
 from provenance.bus.statements import Within
 from provenance.bus.subscriptions import service as subscriptions
 from provenance.bus.subscriptions.errors import BadTarget
@@ -99,10 +99,11 @@ async def replay(tx: WriteTx, catalogue: Catalogue, subscription_id: str, from_n
         found = await queries.published_from(tx, from_number, words, window=WINDOW, limit=REPLAYED_AT_ONCE)
     stored = await messages.some(tx, [known for _, wire_id in found if (known := decode(PREFIX, wire_id)) is not None])
     chosen = [
-        delivery_to(message, taker)
+        delivery
         for _, wire_id in found
         if (message := stored.get(decode(PREFIX, wire_id))) is not None  # type: ignore[arg-type]
         and _is_wanted(tx, message, taker)
+        for delivery in deliveries_to(message, [taker])
     ]
     if chosen:
         await queries.insert(Within(tx), [each._replace(published_at=tx.now) for each in chosen])
