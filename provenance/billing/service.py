@@ -42,7 +42,7 @@ async def summary(
         start, end = paying.period_start, paying.period_end
     used = await usage(tx, await catalogues.within(tx), stored)
     seats = await members.seats(tx)
-    counts = {**used.model_dump(by_alias=True), "members": seats}
+    counts = {**used.model_dump(by_alias=True), "members": await members.seats_taken(tx)}
     return BillingSummary(
         plan=plan,
         status="self_hosted" if paying is None or paying.status is None else paying.status,

@@ -7,11 +7,10 @@ from sqlalchemy import select, text
 from provenance.billing import service, tasks
 from provenance.billing.tables import usage_months
 from provenance.core import ids
-from tests.billing.conftest import LIMITS
+from provenance.core.actor import Role
 from tests.billing.test_routes import happen
 from tests.conftest import Running, Tenant
-from tests.identity.people import As
-from tests.runs.published import definition, transform
+from tests.identity.people import As, as_person
 
 
 def id_of(workspace: Tenant) -> uuid.UUID:
@@ -56,23 +55,22 @@ class TestCounting:
 
 
 class TestLimits:
-    async def test_runs_of_a_month(self, paid: Running, payer: As) -> None:
-        document = definition(transform("it", 1))
-        workflow = (await payer.post("/workflows", json={"name": "It", "definition": document})).json()["workflowId"]
-        assert (await payer.post(f"/workflows/{workflow}/publish", json={})).status_code == 200
-        for _ in range(2):
-            await happen(paid, payer.workspace, "run.started")
-        said = await payer.say("POST", "/runs", {"workflowId": workflow})
-        assert said == (409, "plan_limit_reached")
-        assert await payer.say("POST", f"/workflows/{workflow}/trigger", {}) == said
-        summary = (await payer.get("/billing/summary")).json()
-        assert (summary["limits"], summary["overage"]) == (LIMITS["self_hosted"], {})
-        await happen(paid, payer.workspace, "run.queued")
-        assert (await payer.get("/billing/summary")).json()["overage"] == {"runs": 1}
-
     async def test_members_with_those_invited(self, payer: As) -> None:
         invited = {"email": "one.more@example.com", "role": "viewer"}
         assert (await payer.say("POST", "/workspace/members", invited))[0] == 201
         invited = {"email": "too.many@example.com", "role": "viewer"}
-        assert await payer.say("POST", "/workspace/members", invited) == (409, "plan_limit_reached")
-        assert (await payer.get("/billing/summary")).json()["seats"] == {"used": 1, "limit": 2}
+        answer = await payer.post("/workspace/members", json=invited)
+        assert (answer.status_code, answer.json()["code"]) == (409, "plan_limit_reached")
+        assert answer.json()["detail"].startswith(
+            "The workspace's plan allows 2 members, with those invited; 0 are left. Remove some, or have the limit"
+        )
+        summary = (await payer.get("/billing/summary")).json()
+        assert (summary["seats"], summary["overage"]) == ({"used": 1, "limit": 2}, {})
+
+    async def test_members_over_a_limit_that_was_lowered(self, app: Running, payer: As) -> None:
+        async with await as_person(app, payer.workspace, Role.ADMIN) as without_limits:
+            for name in ("a", "b"):
+                invited = {"email": f"{name}@example.com", "role": "viewer"}
+                assert (await without_limits.say("POST", "/workspace/members", invited))[0] == 201
+        summary = (await payer.get("/billing/summary")).json()
+        assert (summary["seats"]["used"], summary["overage"]) == (2, {"members": 2})

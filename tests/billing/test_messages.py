@@ -72,7 +72,10 @@ class TestPublishing:
             assert (await send(other, ONE)).status_code == 201
 
     async def test_cloudevents_and_repeats(self, payer: As) -> None:
-        await fill(payer)
+        first = await payer.post("/bus/messages", json=ONE, headers={"idempotency-key": "first"})
+        assert (await send(payer, *[ONE] * (MOST - 1))).status_code == 201
+        again = await payer.post("/bus/messages", json=ONE, headers={"idempotency-key": "first"})
+        assert (first.status_code, again.status_code, again.json()) == (201, 201, first.json())
         for kind, body in (("cloudevents", EVENT), ("cloudevents-batch", [EVENT])):
             headers = {"content-type": f"application/{kind}+json"}
             path = "/bus/messages" if kind == "cloudevents" else "/bus/messages/batch"

@@ -67,7 +67,9 @@ class TestRuns:
             assert re.fullmatch(DETAIL.format(said, limit), answer.json()["detail"]), answer.json()["detail"]
         assert (await payer.get("/runs")).json()["items"] == []
         summary = (await payer.get("/billing/summary")).json()
-        assert (summary["usage"][limit], summary["overage"]) == (MOST[limit], {})
+        assert (summary["usage"][limit], summary["limits"], summary["overage"]) == (MOST[limit], MOST, {})
+        await happen(paid, payer.workspace, event)
+        assert (await payer.get("/billing/summary")).json()["overage"] == {limit: 1}
 
     async def test_what_is_under_way_comes_to_its_end_with_the_runs_it_starts(self, paid: Running, payer: As) -> None:
         child = await published(payer, definition(transform("it", 42)), "Child")

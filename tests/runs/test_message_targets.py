@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -15,16 +16,22 @@ from tests.conftest import Running
 from tests.runs.event_triggers.conftest import hearing
 
 
-@pytest.fixture
-async def starting(app: Running, settings: Settings) -> AsyncIterator[None]:
+@asynccontextmanager
+async def working(app: Running, settings: Settings) -> AsyncIterator[None]:
     assert settings.database_url is not None
     ledger, stop = Ledger(settings, settings.database_url), asyncio.Event()
     ledger.use(app.ledger.keyring)
-    working = asyncio.create_task(tasks.run(ledger, stop))
+    task = asyncio.create_task(tasks.run(ledger, stop))
     yield
     stop.set()
-    await working
+    await task
     await ledger.stop()
+
+
+@pytest.fixture
+async def starting(app: Running, settings: Settings) -> AsyncIterator[None]:
+    async with working(app, settings):
+        yield
 
 
 async def deployed(client: httpx.AsyncClient) -> str:
@@ -65,3 +72,25 @@ class TestWorkflowTargets:
         await subscribe(client, topicPattern="orders/#", target=target)
         detail = await settled(client, await publish(client, topic="orders/created", payload={"id": 7}), "dead")
         assert "inputMapping" in detail["deliveries"][0]["log"][0]["said"]
+
+
+async def test_a_plan_that_allows_no_more_runs_is_waited_for(
+    client: httpx.AsyncClient, app: Running, settings: Settings
+) -> None:
+    workflow_id = await deployed(client)
+    target = {"kind": "workflow", "workflowId": workflow_id}
+    delivery = {"maxAttempts": 30, "backoff": {"initialSeconds": 0.5, "maxSeconds": 0.5}}
+    await subscribe(client, topicPattern="orders/#", target=target, delivery=delivery)
+    message = await publish(client, topic="orders/created", payload={"id": 7})
+    limited = settings.model_copy(update={"plan_limits": {"self_hosted": {"runs": 0}}})
+    said: list[str] = []
+    async with working(app, limited), asyncio.timeout(30):
+        while not said:
+            await asyncio.sleep(0.05)
+            found = (await client.get(f"/bus/messages/{message['msgId']}")).json()
+            said = [each["said"] for each in found["deliveries"][0]["log"]]
+    assert said[0].startswith("The workspace's plan allows 0 runs in a calendar month")
+    assert await inputs(client, workflow_id) == []
+    async with working(app, settings):
+        await settled(client, message, "delivered")
+    assert await inputs(client, workflow_id) == [{"id": 7}]

@@ -76,13 +76,18 @@ async def seats(tx: ReadTx) -> int:
     return await queries.seats(tx, Status.ACTIVE.value)
 
 
+async def seats_taken(tx: ReadTx) -> int:
+    """Return how many seats are taken, as limits of plans count them: by active members and those invited."""
+    return await queries.seats(tx, Status.ACTIVE.value, Status.INVITED.value)
+
+
 async def _ensure_seat(tx: WriteTx, settings: Settings) -> None:
     """Raise PlanLimitReached when members and those invited fill the workspace's plan."""
     limit = workspace_service.limits_of(settings, await workspace_service.plan_of(tx)).get("members")
     if limit is None:
         return
     await workspaces.lock(tx)
-    if await queries.seats(tx, Status.ACTIVE.value, Status.INVITED.value) >= limit:
+    if await seats_taken(tx) >= limit:
         raise PlanLimitReached("members", limit)
 
 

@@ -8,12 +8,16 @@ import httpx
 import pytest
 from nats.js.client import JetStreamContext
 
-from provenance.bus.bridges import recording, tasks
+from provenance.billing.allowing import Allowed
+from provenance.bus.bridges import recording, service, tasks
+from provenance.core.actor import Actor, Kind
+from provenance.core.ids import decode
 from provenance.ledger.service import Ledger
+from provenance.workspace.errors import PlanLimitReached
 from tests.bus.bridges.conftest import consuming, messages, standing, stands
 from tests.bus.bridges.servers import NatsServer
 from tests.bus.conftest import interactions
-from tests.conftest import Running
+from tests.conftest import Running, Tenant
 
 MOST = 3
 
@@ -66,3 +70,32 @@ async def test_it_takes_what_is_allowed_and_goes_on_when_more_is(
     assert [each["payload"] for each in await messages(client)] == list(range(MOST + 2))
     assert len(await interactions(client, "BUS", "DELIVERY_FAILED")) == 1
     assert len(await interactions(client, "BUS", "DELIVERY_RECOVERED")) == 1
+
+
+async def test_a_dead_letter_is_redriven_when_that_is_allowed(
+    client: httpx.AsyncClient,
+    server: NatsServer,
+    jetstream: JetStreamContext,
+    stream: str,
+    near: Running,
+    tenant: Tenant,
+    limited: Ledger,
+) -> None:
+    schema = {"name": "o", "topicPattern": "orders/#", "mode": "reject", "schema": {"required": ["id"]}}
+    made = (await client.post("/bus/schemas", json=schema)).json()
+    await jetstream.publish(f"{stream}.orders", b'{"n": 1}')
+    bridge = await consuming(client, server, stream)
+    async with working(near.ledger):
+        await stands(client, bridge, deadLettered=1)
+    assert (await client.delete(f"/bus/schemas/{made['schemaId']}")).status_code == 200
+    sent = {"messages": [{"topic": "other", "payload": 1}] * MOST}
+    assert (await client.post("/bus/messages/batch", json=sent)).status_code == 201
+    path = f"/api/bus/bridges/{bridge['bridgeId']}/dead-letters"
+    [dead] = (await client.get(path)).json()["items"]
+    workspace_id = decode("ws", tenant.id)
+    assert workspace_id is not None
+    with pytest.raises(PlanLimitReached):
+        async with near.ledger.db.write(Actor(Kind.SYSTEM, "system", workspace_id)) as tx:
+            await service.redrive(tx, Allowed(limited, "busMessages"), bridge["bridgeId"], dead["deadLetterId"])
+    assert (await client.get(path)).json()["items"] == [dead]
+    assert (await client.post(f"{path}/{dead['deadLetterId']}/redrive")).status_code == 200
