@@ -15,10 +15,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, UniqueConstraint
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from migrations.record import recorded
 from provenance.core.db import asyncpg_dsn, metadata, sqlalchemy_url
 from provenance.core.ids import random_letters
 from provenance.features import load_tables
-from provenance.migrate import config, head
+from provenance.migrate import FRESH, config, head
 from tests.conftest import drop_database
 
 OF_THE_INSTALLATION = {
@@ -95,6 +96,12 @@ class TestMigrations:
             started = [await asyncio.create_subprocess_exec(sys.executable, "-c", program, url) for _ in range(3)]
             assert [await each.wait() for each in started] == [0, 0, 0]
             assert await differences(url) == []
+
+    async def test_an_empty_database_is_told_at_once_what_they_say(self, postgres_url: str) -> None:
+        async with empty_database(postgres_url) as url:
+            said = await asyncio.to_thread(recorded, url)
+            assert await differences(url) == []
+        assert said == FRESH.read_text("utf-8"), "run: python -m migrations.record"
 
     def test_there_is_one_line_of_them(self) -> None:
         script = ScriptDirectory.from_config(config(""))
