@@ -55,10 +55,7 @@ class Dispatch:
         """Return the steps and the waits of runs, steps in the order in which they first started."""
         if not claimed:
             return [], []
-        arguments = queries.keys(claimed)
-        steps = [StepRow(as_uuid(row[0]), *row[1:]) for row in await self._fetch(queries.STEPS_OF, *arguments)]
-        waits = await self._fetch(queries.WAITS_OF, *arguments)
-        return steps, [OpenWait(as_uuid(row[0]), *row[1:]) for row in waits]
+        return queries.stored(await self._fetch(queries.STORED, *queries.keys(claimed)))
 
     async def standing(self, owned: Sequence[RunKey]) -> dict[uuid.UUID, Standing]:
         """Return where rows of runs stand in the database now; one that is not there is left out."""

@@ -6,6 +6,7 @@ somebody else's transaction resolves a wait, on that one. Moments are the databa
 
 import uuid
 from collections.abc import Iterable
+from typing import Any
 
 from provenance.core.db import WriteTx
 from provenance.engine.schemas import Claimed, OpenWait, RunKey, StepRow
@@ -63,12 +64,20 @@ UPDATE runs AS r SET state = 'running', status = 'running', owner = $1, epoch = 
   FROM picked WHERE r.workspace_id = picked.workspace_id AND r.id = picked.id
 RETURNING {_CLAIMED}
 """  # noqa: S608 — names of ours
-STEPS_OF = f"SELECT {', '.join(StepRow._fields)} FROM run_steps WHERE (workspace_id, run_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) ORDER BY place, attempt"  # noqa: S608, E501 — names of ours
-WAITS_OF = """
-SELECT run_id, step_key, iteration, kind, extract(epoch FROM due - now())::float8 AS left, ref,
-       resolved IS NOT NULL AS resolved, outcome
-  FROM run_waits WHERE (workspace_id, run_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
-"""
+_WAITS = {
+    **dict.fromkeys(StepRow._fields, "NULL"), "run_id": "run_id", "step_key": "step_key", "iteration": "iteration",
+    "kind": "kind", "left": "extract(epoch FROM due - now())::float8", "ref": "ref",
+    "resolved": "resolved IS NOT NULL", "outcome": "outcome",
+}  # fmt: skip
+_STEPS = {name: name if name in StepRow._fields else "NULL" for name in _WAITS}
+_OF_THESE = "WHERE (workspace_id, run_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))"
+STORED = f"""
+SELECT {", ".join(f"{value} AS {name}" for name, value in _STEPS.items())} FROM run_steps {_OF_THESE}
+ UNION ALL
+SELECT {", ".join(_WAITS.values())} FROM run_waits {_OF_THESE}
+ ORDER BY place, attempt
+"""  # noqa: S608 — names of ours
+"""Steps, and after them waits, which have no place: `stored` tells them apart."""
 STANDING = """
 SELECT id, epoch, seq, signal, state FROM runs
  WHERE (workspace_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
@@ -142,6 +151,18 @@ SELECT extract(epoch FROM least(
 """
 
 
+def stored(rows: Iterable[Any]) -> tuple[list[StepRow], list[OpenWait]]:
+    """Read the answer of `STORED`."""
+    steps, waits = [], []
+    for row in rows:
+        found = dict(zip(_WAITS, row, strict=True)) | {"run_id": uuid.UUID(int=row[0].int)}
+        if found["place"] is None:
+            waits.append(OpenWait(*[found[name] for name in OpenWait._fields]))
+        else:
+            steps.append(StepRow(*[found[name] for name in StepRow._fields]))
+    return steps, waits
+
+
 def keys(found: Iterable[RunKey]) -> list[list[uuid.UUID]]:
     """Return run keys as the two arrays that statements take."""
     listed = list(found)
@@ -161,9 +182,3 @@ async def hold(tx: WriteTx, key: RunKey) -> bool:
 async def resolve(tx: WriteTx, key: RunKey, step_key: str, iteration: int, outcome: str) -> bool:
     """Mark a wait resolved; False when there is none, or it was resolved before."""
     return (await tx.driver_sql(RESOLVE, (*key, step_key, iteration, outcome))).first() is not None
-
-
-async def open_waits(tx: WriteTx, key: RunKey) -> list[OpenWait]:
-    """Return the waits of a run."""
-    found = await tx.driver_sql(WAITS_OF, ([key.workspace_id], [key.run_id]))
-    return [OpenWait._make(row) for row in found]

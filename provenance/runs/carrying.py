@@ -90,11 +90,14 @@ class Carrier(Hosting):
         Whatever failed may have left runs under this worker's name that it does not hold: they are looked for.
         """
         try:
-            await self._rounds.begin()
+            rang = await self._rounds.begin()
             await self._lease.begin()
             await self._look_after_others()
+            more = rang and await self._claim()  # what somebody rang for comes before what may be due
             ahead = await self._rounds.make_ready()
-            if not await self._claim():
+            if not (rang and ahead):
+                more = await self._claim()
+            if not more:
                 await self._rounds.pause(stop, ahead)
         except _AWAY as error:
             self._strays = True

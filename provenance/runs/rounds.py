@@ -20,16 +20,18 @@ class Rounds:
         self._dispatch = dispatch
         self._began = self._ahead = float("-inf")
 
-    async def begin(self) -> None:
-        """Let what becomes ready within a moment gather; after a pause nothing is waited for."""
+    async def begin(self) -> bool:
+        """Let what becomes ready within a moment gather; after a pause nothing is waited for. Tell whether it rang."""
         left = self._began + BREATH_SECONDS - asyncio.get_running_loop().time()
         if left > 0:
             await asyncio.sleep(left)
         self._began = asyncio.get_running_loop().time()
+        rang = self.ring.is_set()
         self.ring.clear()
+        return rang
 
     async def make_ready(self) -> float:
-        """Queue what is due and whose turn it is; return in how many seconds to look again.
+        """Queue what is due and whose turn it is; return in how many seconds to look again: 0 when something is ready.
 
         Rounds follow one another closely under load: not each of them looks ahead.
         """
@@ -40,11 +42,11 @@ class Rounds:
         seconds = POLL_SECONDS if outlook.seconds is None else outlook.seconds
         if seconds <= 0:
             await self._dispatch.wake_due()
-        if outlook.limited:
-            await self._dispatch.promote()
-        else:
+        if not outlook.limited:
             self._ahead = now + min(AHEAD_SECONDS, seconds)
-        return seconds
+        elif await self._dispatch.promote():
+            return 0.0
+        return max(0.0, seconds)
 
     async def pause(self, stop: asyncio.Event, seconds: float) -> None:
         """Wait for the ring, for ``stop``, or for so many seconds."""
