@@ -2,9 +2,12 @@
 
 import asyncio
 import statistics
+import threading
 import time
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
@@ -18,10 +21,14 @@ from bench.stack import Stack, Tenant
 from provenance.core import ids
 
 STARTERS = 8
-PARKED, DECIDED, AT_ONCE = 10_000, 200, 5_000
+PARKED, DECIDED, AT_ONCE = 10_000, 600, 5_000
 PAGE = 200
+PACE_SECONDS = 0.05
+"""Between two decisions that are timed: more than people make, and far from what the server can take."""
+MODERATE = 100
+"""Runs a second that are started beside them: moderate load."""
 BESIDE = 4
-"""Clients that start runs without a pause while the decisions are timed: moderate load."""
+"""Clients that start runs without a pause beside them: all that the machine can do."""
 _LATENCIES = """
 SELECT a.decided_at AS decided, s.started_at AS started, r.ended_at AS ended, r.status, r.output,
        (SELECT count(*) FROM run_steps AS n WHERE n.workspace_id = r.workspace_id AND n.run_id = r.id) AS steps
@@ -78,16 +85,55 @@ def _pending(person: Caller, count: int) -> list[str]:
 
 
 def _one_by_one(stack: Stack, report: Report, person: Caller, tenant: Tenant, workflow: str, asked: list[str]) -> None:
-    """Decide one after the other while other runs go: from the decision to the start of the next step."""
-    beside = Group("beside", "get", BESIDE, posts(tenant.key, "/runs", [{"workflowId": workflow, "input": {"n": 1}}]))
+    """Decide twenty times a second: from the decision to the start of the next step, beside ever more other work."""
+    each = len(asked) // 3
+    alone, moderate, full = asked[:each], asked[each : 2 * each], asked[2 * each : 3 * each]
+    _paced(person, alone)
+    _tell(stack, report, alone, "nothing beside")
+    with _others(Caller(stack, tenant.key), workflow) as begun:
+        _paced(person, moderate)
+    _tell(stack, report, moderate, f"beside {begun[0] / (each * PACE_SECONDS):.0f} runs/s")
+    group = Group("beside", "get", BESIDE, posts(tenant.key, "/runs", [{"workflowId": workflow, "input": {"n": 1}}]))
     with ThreadPoolExecutor(1) as others:
-        load = others.submit(run, Plan(stack.port, [beside], len(asked) * 0.02, 0.5))
-        for each in asked:
-            person.ask("POST", f"/approvals/{each}/approve", {})
-            time.sleep(0.01)
+        load = others.submit(run, Plan(stack.port, [group], each * PACE_SECONDS, 0.5))
+        _paced(person, full)
         rate = load.result().results["beside"].rate
+    _tell(stack, report, full, f"beside all the {rate:.0f} runs/s that {BESIDE} clients can start")
+
+
+def _paced(person: Caller, asked: list[str]) -> None:
+    """Approve one after the other, each as much later than the one before, or as soon as that is decided."""
+    due = time.monotonic()
+    for each in asked:
+        person.ask("POST", f"/approvals/{each}/approve", {})
+        due = max(due + PACE_SECONDS, time.monotonic())
+        time.sleep(max(0.0, due - time.monotonic()))
+
+
+@contextmanager
+def _others(caller: Caller, workflow: str) -> Iterator[list[int]]:
+    """Start runs at a steady rate for as long as the block lasts; the value counts them."""
+    begun, done = [0], threading.Event()
+
+    def start() -> None:
+        due = time.monotonic()
+        while not done.wait(max(0.0, due - time.monotonic())):
+            caller.ask("POST", "/runs", {"workflowId": workflow, "input": {"n": 1}})
+            begun[0] += 1
+            due += 1 / MODERATE
+
+    with ThreadPoolExecutor(1) as thread:
+        starting = thread.submit(start)
+        try:
+            yield begun
+        finally:
+            done.set()
+            starting.result()
+
+
+def _tell(stack: Stack, report: Report, asked: list[str], beside: str) -> None:
     delays, _ = _delays(_finished(stack, asked))
-    note = f"p50 {statistics.median(delays):.1f} ms, beside {rate:.0f} runs/s of {BESIDE} clients"
+    note = f"p50 {statistics.median(delays):.1f} ms, {1 / PACE_SECONDS:.0f} decisions/s, {beside}"
     report.add("runs", "decision to the next step, p99", delays[int(len(delays) * 0.99)], "ms", note)
 
 

@@ -66,9 +66,12 @@ async def change(tx: WriteTx, approval_id: uuid.UUID, **columns: Any) -> Row[Any
     return (await tx.execute(changed.returning(approvals))).one()
 
 
+_ONE = f"SELECT {', '.join(_COLUMNS)} FROM approvals WHERE workspace_id = $1 AND id = $2"  # noqa: S608 — names of ours
+
+
 async def one(tx: ReadTx, approval_id: uuid.UUID) -> Row[Any] | None:
     """Return an approval with everything."""
-    return (await tx.execute(select(approvals).where(*_mine(tx, approval_id)))).first()
+    return (await tx.driver_sql(_ONE, (tx.workspace_id, approval_id))).first()
 
 
 async def lock(tx: WriteTx, approval_id: uuid.UUID) -> Row[Any]:
@@ -83,7 +86,7 @@ WITH place AS MATERIALIZED (SELECT run_id FROM approvals WHERE workspace_id = $1
 held AS MATERIALIZED (
     SELECT true AS goes_on FROM runs
      WHERE workspace_id = $1 AND id = (SELECT run_id FROM place) AND state <> 'ended' FOR NO KEY UPDATE)
-SELECT {", ".join(f"a.{column.name}" for column in approvals.c)}, held.goes_on
+SELECT {", ".join(f"a.{name}" for name in _COLUMNS)}, held.goes_on
   FROM approvals AS a LEFT JOIN held ON true WHERE a.workspace_id = $1 AND a.id = $2 FOR UPDATE OF a
 """  # noqa: S608 — names of ours
 

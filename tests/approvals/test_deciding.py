@@ -4,6 +4,7 @@ import asyncio
 import random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -122,6 +123,17 @@ class TestTheMachine:
             return error.code
 
 
+async def somebody_waits(app: Running) -> None:
+    """Wait until a transaction waits for the lock of another."""
+    stuck = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(20):
+        while True:
+            async with app.ledger.db.aside.housekeeping() as tx:
+                if (await tx.driver_sql(stuck)).scalar_one():
+                    return
+            await asyncio.sleep(0.01)
+
+
 class TestAtOnce:
     async def test_the_last_two_votes_of_a_quorum(self, app: Running, workspace: Tenant, workflows: Workflows) -> None:
         """Whoever is second finds the first one's vote; none is lost, and one ends it."""
@@ -139,6 +151,36 @@ class TestAtOnce:
 
         found = await asyncio.gather(*[vote(each) for each in people])
         assert sorted(found) == ["already_decided", "approved", "pending", "pending"]
+
+    @pytest.mark.parametrize(
+        ("required", "first", "found"),
+        [(1, Approve(), "already_decided"), (2, Approve(), "approved"), (2, Approve(payload=7), "stale_payload")],
+        ids=["decided", "voted", "edited"],
+    )
+    async def test_who_waits_for_another_reads_what_that_one_left(
+        self, app: Running, workspace: Tenant, workflows: Workflows, required: int, first: Approve, found: str
+    ) -> None:
+        one, other = crowd(workspace)[:2]
+        keys = await app.ledger.keyring.of(one.workspace_id)
+        desk = Desk(keys, app.door.framework.state.engine, app.door.framework.state.identity)
+        approval = await workflows.ask(requiredApprovals=required)
+
+        async def decide_too(begin: asyncio.Event) -> str:
+            await begin.wait()
+            try:
+                async with app.ledger.db.write(other) as tx:
+                    seen = Approve(payload_revision=1)
+                    return (await deciding.approve(tx, desk, approval["approvalId"], seen)).status
+            except Conflict as error:
+                return error.code
+
+        begin = asyncio.Event()
+        late = asyncio.create_task(decide_too(begin))
+        async with app.ledger.db.write(one) as tx:
+            await deciding.approve(tx, desk, approval["approvalId"], first)
+            begin.set()
+            await somebody_waits(app)
+        assert await late == found
 
     async def test_decisions_and_the_cancelling_of_the_run(self, app: Running, workflows: Workflows, admin: As) -> None:
         for _ in range(4):
