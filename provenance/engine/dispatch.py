@@ -49,7 +49,7 @@ class Dispatch:
     async def claim(self, at_most: int, kinds: Sequence[str]) -> list[Claimed]:
         """Own up to this many runs that are ready and need no other kinds than these."""
         rows = await self._fetch(queries.CLAIM, self.id, at_most, list(kinds))
-        return [Claimed(as_uuid(row[0]), as_uuid(row[1]), as_uuid(row[2]), *row[3:]) for row in rows]
+        return [_claimed(row) for row in rows]
 
     async def stored(self, claimed: Sequence[RunKey]) -> tuple[list[StepRow], list[OpenWait]]:
         """Return the steps and the waits of runs, steps in the order in which they first started."""
@@ -136,6 +136,12 @@ class _Line:
             with contextlib.suppress(*AWAY):
                 async with asyncio.timeout(1):
                     await connection.close()
+
+
+def _claimed(row: Any) -> Claimed:
+    """Read one row of the answer of `queries.CLAIM`; its last column are the rows of steps and waits."""
+    stored = None if row[-1] is None else queries.stored(row[-1])
+    return Claimed._make((*map(as_uuid, row[:3]), *row[3:-1], stored))
 
 
 def _count(tag: str) -> int:

@@ -47,16 +47,40 @@ for the lock would not be seen.
 
 LOOK_UP = "SELECT id, epoch, seq FROM runs WHERE workspace_id = ANY($1) AND id = ANY($2)"
 
-# Of a run that was owned before, steps may have come since this statement's snapshot.
+_WAITS = {
+    **dict.fromkeys(StepRow._fields, "NULL"), "run_id": "run_id", "step_key": "step_key", "iteration": "iteration",
+    "kind": "kind", "left": "extract(epoch FROM due - now())::float8", "ref": "ref",
+    "resolved": "resolved IS NOT NULL", "outcome": "outcome",
+}  # fmt: skip
+_STEPS = {name: name if name in StepRow._fields else "NULL" for name in _WAITS}
+
+
+def _stored(which: str) -> str:
+    """Return the query of steps and, after them, waits, which have no place: `stored` tells them apart."""
+    return f"""
+SELECT {", ".join(f"{value} AS {name}" for name, value in _STEPS.items())} FROM run_steps WHERE {which}
+ UNION ALL
+SELECT {", ".join(_WAITS.values())} FROM run_waits WHERE {which}
+ ORDER BY place, attempt
+"""  # noqa: S608 — names of ours
+
+
+STORED = _stored("(workspace_id, run_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))")
+_OF_IT = _stored("workspace_id = r.workspace_id AND run_id = r.id")
+# Steps are read with the statement's snapshot, and the lock may give a later version of the run: of one that moved on
+# in between, they are left to be asked for.
+_AS_SEEN = """(SELECT (s.epoch, s.seq, s.signal) = (picked.epoch, picked.seq, picked.signal) FROM runs AS s
+           WHERE s.workspace_id = r.workspace_id AND s.id = r.id)"""
 _MADE = {
     "left": "extract(epoch FROM r.deadline - now())::float8",
     "begun": "r.epoch > 1"
     " OR EXISTS (SELECT 1 FROM run_steps AS s WHERE s.workspace_id = r.workspace_id AND s.run_id = r.id)",
+    "stored": f"CASE WHEN {_AS_SEEN} THEN ARRAY(SELECT each FROM ({_OF_IT}) AS each) END",  # noqa: S608
 }
 _CLAIMED = ", ".join(_MADE.get(name, f"r.{name}") for name in Claimed._fields)
 CLAIM = f"""
 WITH picked AS MATERIALIZED (
-    SELECT workspace_id, id FROM runs
+    SELECT workspace_id, id, epoch, seq, signal FROM runs
      WHERE state = 'queued' AND slot IS DISTINCT FROM 0 AND run_after <= now() AND (needs IS NULL OR needs <@ $3)
      ORDER BY priority DESC, run_after LIMIT $2 FOR UPDATE SKIP LOCKED
 )
@@ -64,20 +88,6 @@ UPDATE runs AS r SET state = 'running', status = 'running', owner = $1, epoch = 
   FROM picked WHERE r.workspace_id = picked.workspace_id AND r.id = picked.id
 RETURNING {_CLAIMED}
 """  # noqa: S608 — names of ours
-_WAITS = {
-    **dict.fromkeys(StepRow._fields, "NULL"), "run_id": "run_id", "step_key": "step_key", "iteration": "iteration",
-    "kind": "kind", "left": "extract(epoch FROM due - now())::float8", "ref": "ref",
-    "resolved": "resolved IS NOT NULL", "outcome": "outcome",
-}  # fmt: skip
-_STEPS = {name: name if name in StepRow._fields else "NULL" for name in _WAITS}
-_OF_THESE = "WHERE (workspace_id, run_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))"
-STORED = f"""
-SELECT {", ".join(f"{value} AS {name}" for name, value in _STEPS.items())} FROM run_steps {_OF_THESE}
- UNION ALL
-SELECT {", ".join(_WAITS.values())} FROM run_waits {_OF_THESE}
- ORDER BY place, attempt
-"""  # noqa: S608 — names of ours
-"""Steps, and after them waits, which have no place: `stored` tells them apart."""
 STANDING = """
 SELECT id, epoch, seq, signal, state FROM runs
  WHERE (workspace_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
@@ -152,7 +162,7 @@ SELECT extract(epoch FROM least(
 
 
 def stored(rows: Iterable[Any]) -> tuple[list[StepRow], list[OpenWait]]:
-    """Read the answer of `STORED`."""
+    """Read what a query of steps and waits answered."""
     steps, waits = [], []
     for row in rows:
         found = dict(zip(_WAITS, row, strict=True)) | {"run_id": uuid.UUID(int=row[0].int)}

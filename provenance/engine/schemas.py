@@ -89,7 +89,10 @@ class NewRun(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """A run that this process owns from now on, as its row reads; ``begun``: steps of it may be stored."""
+    """A run that this process owns from now on, as its row reads; ``begun``: steps of it may be stored.
+
+    ``stored``: the rows of its steps and waits; None where they are to be asked for.
+    """
 
     workspace_id: uuid.UUID
     id: uuid.UUID
@@ -109,6 +112,7 @@ class Claimed(NamedTuple):
     input: str
     started_at: int
     begun: bool
+    stored: "tuple[list[StepRow], list[OpenWait]] | None"
 
 
 class Outlook(NamedTuple):

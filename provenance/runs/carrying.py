@@ -132,11 +132,12 @@ class Carrier(Hosting):
         return len(claimed) == free
 
     async def _take(self, claimed: list[Claimed]) -> None:
-        steps, waits = await self._dispatch.stored([RunKey(row.workspace_id, row.id) for row in claimed if row.begun])
+        unknown = [RunKey(row.workspace_id, row.id) for row in claimed if row.begun and row.stored is None]
+        steps, waits = await self._dispatch.stored(unknown)
         steps_of, waits_of = _by_run(steps), _by_run(waits)
         for row in claimed:
             try:
-                await self._take_one(row, steps_of.get(row.id, []), waits_of.get(row.id, []))
+                await self._take_one(row, *(row.stored or (steps_of.get(row.id, []), waits_of.get(row.id, []))))
             except _AWAY:
                 raise
             except Exception as error:  # the others of its group are not to suffer

@@ -43,7 +43,7 @@ class Rounds:
         if seconds <= 0:
             await self._dispatch.wake_due()
         if not outlook.limited:
-            self._ahead = now + min(AHEAD_SECONDS, seconds)
+            self._ahead = asyncio.get_running_loop().time() + min(AHEAD_SECONDS, seconds)
         elif await self._dispatch.promote():
             return 0.0
         return max(0.0, seconds)
