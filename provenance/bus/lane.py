@@ -102,14 +102,16 @@ class PublishLane:
         routing = self._routings.remembered(job.workspace_id)
         if routing is None:
             return None
-        now = now_ns()
-        try:
-            routed = [routing.route(each, now, job.workspace_id) for each in job.publications]
-        except Problem:
-            return None
-        if any(way.large_payload is not None for way in routed):
-            return None
-        deeds = [deed_of(each, way) for each, way in zip(job.publications, routed, strict=True)]
+        now, routed, deeds = now_ns(), [], []
+        for each in job.publications:
+            try:
+                way = routing.route(each, now, job.workspace_id)
+            except Problem:
+                return None
+            if way.large_payload is not None:
+                return None
+            routed.append(way)
+            deeds.append(deed_of(each, way))
         entries = self._ledger.sealed_now(job.workspace_id, deeds)
         return None if entries is None else Ready(routing.version, routed, entries)
 

@@ -243,7 +243,7 @@ def _words_of(facts: Iterable[Fact]) -> set[tuple[Kind, str]]:
 
 def _knows(catalogue: Catalogue, facts: Iterable[Fact]) -> bool:
     """Tell whether the words of facts are there, used and ours; that they are is kept with the catalogue."""
-    return all(_settled(catalogue, fact) is not None for fact in facts)
+    return None not in [_settled(catalogue, fact) for fact in facts]
 
 
 def _settled(catalogue: Catalogue, fact: Fact) -> tuple[Word, Word, Word] | None:

@@ -78,11 +78,10 @@ def publication(
         raise BadTopic.at(at + "topic", TOPIC_RULE)
     if actor.topics is not None and not covers(actor.topics, sent.topic):
         raise TopicNotAllowed(f"This bus key may not publish to {sent.topic}.")
-    for name, text in (("topicKey", sent.topic_key), ("correlationId", sent.correlation_id)):
-        if text is not None and not 1 <= len(text) <= TEXT:
-            raise BadMessage.at(at + name, f"must have 1 to {TEXT} characters")
-        if text is not None and "\x00" in text:
-            raise BadMessage.at(at + name, "holds a character that can't be stored")
+    if sent.topic_key is not None:
+        _check_text(sent.topic_key, at + "topicKey")
+    if sent.correlation_id is not None:
+        _check_text(sent.correlation_id, at + "correlationId")
     ttl = TTL_SECONDS if sent.ttl_seconds is None else sent.ttl_seconds
     if not 1 <= ttl <= MOST_TTL_SECONDS:
         raise BadMessage.at(at + "ttlSeconds", f"must be 1 to {MOST_TTL_SECONDS}")
@@ -107,6 +106,13 @@ def publication(
         parent_span_id=parent,
         origin=Origin(exchange.client_ip, agent and agent[:USER_AGENT_KEPT], exchange.request_id),
     )
+
+
+def _check_text(text: str, at: str) -> None:
+    if not 1 <= len(text) <= TEXT:
+        raise BadMessage.at(at, f"must have 1 to {TEXT} characters")
+    if "\x00" in text:
+        raise BadMessage.at(at, "holds a character that can't be stored")
 
 
 def trace_of(exchange: Exchange) -> tuple[uuid.UUID | None, str | None]:
