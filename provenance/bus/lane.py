@@ -181,8 +181,8 @@ class PublishLane:
                 async with connection.transaction():
                     await self._publish(connection, group, outcomes)
                 return outcomes
-            except asyncpg.UniqueViolationError:
-                if lost is None:
+            except asyncpg.UniqueViolationError:  # it is there after all: looked up once more
+                if lost is None or asyncio.get_running_loop().time() > deadline:
                     raise
             except _AGAIN:
                 if asyncio.get_running_loop().time() > deadline:
