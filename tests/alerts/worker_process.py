@@ -18,7 +18,8 @@ ROWS = 20
 async def follow(ledger: Ledger, stop: asyncio.Event) -> None:
     """Do what a worker does for alerts, in chunks so small that it can be killed between two of them."""
     handlers = [dataclasses.replace(each, rows=ROWS) for each in registered if each.name == HANDLER]
-    await asyncio.gather(Feed(ledger.db, ledger.catalogues, handlers).run(stop), tasks.run(ledger, stop))
+    feed = Feed(ledger.db, ledger.catalogues, ledger.hints, handlers)
+    await asyncio.gather(feed.run(stop), tasks.run(ledger, stop))
 
 
 async def work(url: str, data: str) -> None:
