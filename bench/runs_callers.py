@@ -78,5 +78,5 @@ def calm(pid: int) -> None:
     for _ in range(60):
         before = cpu.of_process(pid)
         time.sleep(1)
-        if cpu.of_process(pid) - before < 0.1:
+        if cpu.of_process(pid) - before < 0.04:
             return

@@ -11,7 +11,7 @@ from bench import cpu
 from bench.report import Report
 from bench.stack import answers, free_port
 
-SETTLED_SECONDS = 30.0
+SETTLED_SECONDS = 40.0
 """By then the worker has started, and connections that only the start needed have been closed."""
 IDLE_SECONDS = 5.0
 PATIENCE = 60

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from provenance.core.metrics import Counted
 from tests.durability.clients import Clients
 from tests.durability.installation import Installation, installation
 from tests.durability.test_kill import check
@@ -28,6 +30,17 @@ def figures(running: Installation) -> list[Path]:
     """Where the servers write what they have counted."""
     parent = running.parent
     return [running.data / "figures" / f"{parent}-{number}.json" for number in (1, 2)]
+
+
+def written(running: Installation) -> int:
+    """What the files of all servers say: a server that is killed leaves no more of its figures."""
+    found = [msgspec.json.decode(path.read_bytes(), type=Counted) for path in figures(running)]
+    return sum(
+        count
+        for each in found
+        for method, route, status, count in each.requests
+        if (method, route, status) == ("POST", "/api/interactions", 201)
+    )
 
 
 def posts(running: Installation) -> int:
@@ -56,6 +69,7 @@ async def test_both_answer_and_each_tells_the_figures_of_both(running: Installat
 
 @pytest.mark.parametrize("name", SERVERS)
 async def test_one_may_die(running: Installation, name: str) -> None:
+    await asyncio.to_thread(wait_until, lambda: posts(running) == written(running), 20)
     before = posts(running)
     clients = Clients(running)
     async with clients.posting(CLIENTS):
