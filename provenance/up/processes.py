@@ -36,6 +36,9 @@ def run_child(name: str) -> int:
     settings = _settings()
     if settings is None:
         return WRONG_SETTINGS
+    if settings.log_format == "json":
+        # The log's library draws tracebacks with it where it is: three megabytes for nobody.
+        sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     from provenance.core.memory import hold_garbage
 
     hold_garbage()
