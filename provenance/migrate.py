@@ -68,13 +68,13 @@ def head() -> str:
 
 async def _begun(database_url: str) -> bool:
     """Bring the schema of an empty database up to date in one piece; tell whether it is up to date now."""
-    script = FRESH.read_text("utf-8")
     connection = await asyncpg.connect(asyncpg_dsn(database_url), server_settings={"application_name": "migrations"})
     try:
         async with connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
             if await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL"):
                 return bool(await connection.fetchval("SELECT version_num FROM alembic_version") == head())
+            script = FRESH.read_text("utf-8")
             if f"-- The schema at {head()}:" not in script:
                 return False
             await connection.execute(script)

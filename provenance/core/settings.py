@@ -104,7 +104,7 @@ class Settings(BaseSettings):
         ge=1,
         le=16,
         description="Server processes that share the one address; `provenance up` runs as many. Each takes a core at "
-        "most and some 60 MB.",
+        "most.",
     )
     pool_size: int = Field(default=8, ge=2, le=100, description="Most database connections for requests, a process.")
     lane_max_entries: int = Field(

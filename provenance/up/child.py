@@ -71,7 +71,7 @@ class Child:
     def start(self, watchdog: Watchdog, gate: Gate | None = None, siblings: Siblings | None = None) -> None:
         """Start it in a process group of its own, so that Ctrl-C reaches only the parent.
 
-        ``gate`` is what it waits at; with ``siblings`` it is to become itself and another.
+        ``gate`` is what it waits at; with ``siblings`` it is to become itself and others.
         """
         environment = self._environment | ({VARIABLE: str(gate.reading)} if gate else {})
         environment |= siblings.environment if siblings else {}
@@ -97,7 +97,7 @@ class Child:
         self._started = time.monotonic()
 
     def follow(self) -> int | None:
-        """Go on with what the process has become, if it was to become two and has; return the number it had."""
+        """Go on with what the process has become, if it was to become several and has; return the number it had."""
         siblings, process = self._siblings, self._process
         if siblings is None or process is None or process.poll() is None:
             return None

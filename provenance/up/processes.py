@@ -62,7 +62,7 @@ def serve(settings: Settings) -> int:
     """Answer HTTP and WebSocket until SIGTERM or SIGINT; return 0, or 3 when the application cannot start.
 
     All that needs no database is done before the gate: it takes longer than making one. With `siblings`, this becomes
-    the worker as well.
+    the other servers and the worker as well.
     """
     import uvicorn
 
