@@ -20,14 +20,25 @@ class _Held:
 
 _held: ContextVar[_Held | None] = ContextVar("held", default=None)
 _transaction: Any = Database._transaction
+_single: Any = Database.single
+
+
+def _refuse_second(database: Database) -> _Held | None:
+    before = _held.get()
+    assert before is None or not before.open or before.database is not database, (
+        "a transaction within a transaction: look it up before, or by `aside`"
+    )
+    return before
+
+
+async def _single_alone(self: Database, sql: str, *arguments: Any) -> Any:
+    _refuse_second(self)
+    return await _single(self, sql, *arguments)
 
 
 @asynccontextmanager
 async def _alone(self: Database) -> AsyncIterator[Any]:
-    before = _held.get()
-    assert before is None or not before.open or before.database is not self, (
-        "a transaction within a transaction: look it up before, or by `aside`"
-    )
+    before = _refuse_second(self)
     mine = _Held(self)
     _held.set(mine)
     try:
@@ -40,4 +51,5 @@ async def _alone(self: Database) -> AsyncIterator[Any]:
 
 def watch() -> None:
     """Refuse a transaction within a transaction of the same pool from now on, in this process."""
-    setattr(Database, "_transaction", _alone)  # noqa: B010 — a method of ours, for the tests
+    setattr(Database, "_transaction", _alone)  # noqa: B010 — methods of ours, for the tests
+    setattr(Database, "single", _single_alone)  # noqa: B010

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from provenance.alerts.tables import alert_rules, alert_states
-from provenance.core.db import ReadTx, WriteTx
+from provenance.core.db import Database, ReadTx, WriteTx
 from provenance.ledger.tables import feed_cursors, interactions
 
 HANDLER = "provenance.alerts.tasks.follow"
@@ -78,6 +78,12 @@ async def recorded_after(tx: ReadTx, number: int) -> int | None:
     mine = (_row.workspace_id == tx.workspace_id, _row.number > number)
     found = (await tx.execute(select(_row.recorded_at).where(*mine).order_by(_row.number).limit(1))).scalar()
     return None if found is None else int(found)
+
+
+async def any_due(db: Database, grace: int) -> bool:
+    """Tell whether something was due so many nanoseconds ago, in any workspace."""
+    [(found,)] = await db.single(f"SELECT EXISTS (SELECT FROM alert_states WHERE due_at <= ({_NOW}) - $1)", grace)  # noqa: S608
+    return bool(found)
 
 
 async def workspaces_due(tx: ReadTx, until: int, after: uuid.UUID, limit: int) -> list[uuid.UUID]:

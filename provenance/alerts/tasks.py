@@ -57,7 +57,8 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
 async def _look_safely(ledger: Ledger) -> float:
     """Look once; return how many seconds to wait for the next look."""
     try:
-        await look(ledger)
+        if await queries.any_due(ledger.db, GRACE):
+            await look(ledger)
         return LOOK_SECONDS
     except Unavailable:
         log.warning("database_away")

@@ -1,14 +1,14 @@
 """Every statement of notifications."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from provenance.audit.queries import SELECTED
-from provenance.core.db import ReadTx, WriteTx
+from provenance.core.db import Database, ReadTx, WriteTx
 from provenance.ledger.tables import interactions
 from provenance.notifications.schemas import ChannelKind, Delivery, Rule, Stored
 from provenance.notifications.tables import notification_deliveries, notification_settings
@@ -75,9 +75,9 @@ RETURNING d.workspace_id, d.number, d.channel, d.failures, d.created_at
 """
 
 
-async def claim(tx: WriteTx, lease: uuid.UUID, until: int, *, limit: int) -> list[Delivery]:
+async def claim(db: Database, now: int, lease: uuid.UUID, until: int, *, limit: int) -> list[Delivery]:
     """Take what is due in hand, whatever waited longest first; over all workspaces on purpose."""
-    found: Sequence[Any] = (await tx.driver_sql(_CLAIM, (tx.now, limit, lease, until))).all()
+    found = await db.single(_CLAIM, now, limit, lease, until)
     return [Delivery(row[0], row[1], ChannelKind(row[2]), row[3], row[4], lease) for row in found]
 
 

@@ -14,7 +14,7 @@ import structlog
 from provenance.audit import service as audit
 from provenance.audit.rendering import render
 from provenance.audit.schemas import Event
-from provenance.core.clock import NANOS
+from provenance.core.clock import NANOS, now_ns
 from provenance.core.db import WriteTx
 from provenance.core.egress import Egress
 from provenance.core.errors import Problem, Unavailable
@@ -62,9 +62,9 @@ class Notifier:
         room = AT_ONCE - len(self.running)
         if room <= 0:
             return 0
-        async with self._ledger.db.housekeeping() as tx:
-            until = tx.now + int(LEASE_SECONDS * NANOS)
-            claims = await queries.claim(tx, uuid.uuid4(), until, limit=room)
+        now = now_ns()
+        until = now + int(LEASE_SECONDS * NANOS)
+        claims = await queries.claim(self._ledger.db, now, uuid.uuid4(), until, limit=room)
         for claim in claims:
             task = asyncio.create_task(self._tell(claim))
             self.running.add(task)

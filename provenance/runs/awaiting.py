@@ -6,7 +6,6 @@ import uuid
 from typing import Any
 
 import structlog
-from sqlalchemy import Row
 
 from provenance.core.clock import until
 from provenance.core.db import Database
@@ -23,15 +22,16 @@ class _Waiting:
 
     def __init__(self) -> None:
         self.ring = asyncio.Event()
-        self.ends: dict[uuid.UUID, list[asyncio.Future[Row[Any]]]] = {}
+        self.ends: dict[uuid.UUID, list[asyncio.Future[Any]]] = {}
         self.reader: asyncio.Task[None] | None = None
 
-    def leave(self, run_id: uuid.UUID, end: "asyncio.Future[Row[Any]]") -> None:
+    def leave(self, run_id: uuid.UUID, end: "asyncio.Future[Any]") -> None:
         """Wait no longer: it came, its time is over, or whoever waited went away."""
         others = [each for each in self.ends.pop(run_id, ()) if each is not end]
         if others:
             self.ends[run_id] = others
-        self.ring.set()
+        if not self.ends:
+            self.ring.set()
 
 
 class Ends:
@@ -42,10 +42,10 @@ class Ends:
         self._db = db
         self._waiting: dict[uuid.UUID, _Waiting] = {}
 
-    async def of(self, key: RunKey, seconds: float) -> Row[Any]:
+    async def of(self, key: RunKey, seconds: float) -> Any:
         """Return a run's row once it has ended, or as it stands after so many seconds."""
         waiting = self._waiting.setdefault(key.workspace_id, _Waiting())
-        end: asyncio.Future[Row[Any]] = asyncio.get_running_loop().create_future()
+        end: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         waiting.ends.setdefault(key.run_id, []).append(end)
         waiting.ring.set()
         if waiting.reader is None:
@@ -86,8 +86,7 @@ class Ends:
         while waiting.ends:
             waiting.ring.clear()
             try:
-                async with self._db.housekeeping(workspace_id) as tx:
-                    rows = await queries.ended_among(tx, list(waiting.ends))
+                rows = await queries.ended_among(self._db, workspace_id, list(waiting.ends))
             except Exception as error:  # the database is away; whoever waits hears so when their time is over
                 log.warning("ends_unread", error=type(error).__name__)
                 rows = []

@@ -2,14 +2,16 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, case, delete, func, insert, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Uuid, case, delete, func, insert, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from provenance.core.db import ReadTx, WriteTx
+from provenance.core.db import Database, ReadTx, WriteTx
 from provenance.engine.schemas import ENDED, State, Status, StepStatus, WaitKind
 from provenance.engine.tables import LARGE_BYTES, run_steps, run_waits, runs
+from provenance.engine.writing import as_uuid
 
 _SUMMARY = [column for column in runs.c if column.name not in ("input", "output")]
 _LARGE = run_steps.c.output_ref.is_not(None) | (func.octet_length(run_steps.c.output) > LARGE_BYTES)
@@ -80,10 +82,22 @@ async def origin(tx: ReadTx, run_id: uuid.UUID, workflow_id: uuid.UUID) -> Origi
     return Origin._make(found.one())
 
 
-async def ended_among(tx: ReadTx, run_ids: Sequence[uuid.UUID]) -> list[Row[Any]]:
-    """Return those of these runs that have ended."""
-    mine = (runs.c.workspace_id == tx.workspace_id, runs.c.id.in_(run_ids), runs.c.ended_at.is_not(None))
-    return list((await tx.execute(select(runs).where(*mine))).all())
+_IDS = [column.name for column in runs.c if isinstance(column.type, Uuid)]
+_ENDED = f"""
+SELECT {", ".join(runs.c.keys())} FROM runs WHERE workspace_id = $1 AND id = ANY($2::uuid[]) AND ended_at IS NOT NULL
+"""  # noqa: S608 — names of ours
+
+
+async def ended_among(db: Database, workspace_id: uuid.UUID, run_ids: Sequence[uuid.UUID]) -> list[Any]:
+    """Return those of these runs that have ended, with the columns of their table as attributes."""
+    found = await db.single(_ENDED, workspace_id, list(run_ids))
+    return [_as_read(row) for row in found]
+
+
+def _as_read(row: Mapping[str, Any]) -> SimpleNamespace:
+    """Return a row of the driver's as one of a transaction reads: its ids are plain ones."""
+    ids = {name: as_uuid(row[name]) for name in _IDS if row[name] is not None}
+    return SimpleNamespace(**dict(row.items()) | ids)
 
 
 async def with_start_key(tx: ReadTx, start_key: str) -> Row[Any] | None:

@@ -3,8 +3,6 @@
 import asyncio
 from typing import Any
 
-from sqlalchemy import Row
-
 from provenance.connections.known import Known
 from provenance.connections.running import Connections
 from provenance.core.egress import Egress
@@ -66,7 +64,7 @@ class Runs:
         await self.beginner.settle_aside()
         await self.engine.stop()
 
-    async def ended(self, key: RunKey, seconds: float) -> Row[Any]:
+    async def ended(self, key: RunKey, seconds: float) -> Any:
         """Return a run's row once it has ended, or as it stands after so many seconds."""
         return await self._ends.of(key, seconds)
 

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from provenance.audit import service as audit
-from provenance.core.clock import NANOS
+from provenance.core.clock import NANOS, now_ns
 from provenance.core.db import Database, WriteTx
 from provenance.core.egress import Egress
 from provenance.core.errors import Unavailable
@@ -61,8 +61,8 @@ class Deliveries:
         room = AT_ONCE - len(self._running)
         if room <= 0:
             return 0
-        async with self._db.housekeeping() as tx:
-            claims = await queries.claim(tx, uuid.uuid4(), self._until(tx), limit=room)
+        now = now_ns()
+        claims = await queries.claim(self._db, now, uuid.uuid4(), self._until(now), limit=room)
         for claim in claims:
             task = asyncio.create_task(self._work(claim))
             self._running.add(task)
@@ -131,7 +131,7 @@ class Deliveries:
             await asyncio.sleep(self._lease_seconds / 3)
             with contextlib.suppress(Unavailable):
                 async with self._db.housekeeping(claim.workspace_id) as tx:
-                    if not await queries.set_held(tx, claim, leased_until=self._until(tx)):
+                    if not await queries.set_held(tx, claim, leased_until=self._until(tx.now)):
                         return
 
     async def _put_off(self, claim: Claim) -> None:
@@ -142,8 +142,8 @@ class Deliveries:
                 said = "The platform failed to prepare the delivery; its log says why."
                 await queries.set_held(tx, claim, due_at=later, lease=None, leased_until=0, said=said, failed_at=tx.now)
 
-    def _until(self, tx: WriteTx) -> int:
-        return tx.now + int(self._lease_seconds * NANOS)
+    def _until(self, now: int) -> int:
+        return now + int(self._lease_seconds * NANOS)
 
 
 async def _acknowledged(tx: WriteTx, claim: Claim, planned: Plan, receipt: Receipt, secrets: Secrets) -> None:

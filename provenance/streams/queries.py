@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from provenance.audit.queries import SELECTED
-from provenance.core.db import ReadTx, WriteTx
+from provenance.core.db import Database, ReadTx, WriteTx
 from provenance.ledger.tables import interactions
 from provenance.streams.schemas import Ahead, Claim, Cursor, Filter, Stored
 from provenance.streams.tables import audit_stream_cursors, audit_streams
@@ -156,9 +156,9 @@ RETURNING c.workspace_id, c.stream_id
 """
 
 
-async def claim(tx: WriteTx, lease: uuid.UUID, until: int, *, limit: int) -> list[Claim]:
+async def claim(db: Database, now: int, lease: uuid.UUID, until: int, *, limit: int) -> list[Claim]:
     """Take streams with something to go in hand, whoever waited longest first; over all workspaces on purpose."""
-    found: Sequence[Any] = (await tx.driver_sql(_CLAIM, (tx.now, limit, lease, until))).all()
+    found = await db.single(_CLAIM, now, limit, lease, until)
     return [Claim(row[0], row[1], lease) for row in found]
 
 

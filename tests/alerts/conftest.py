@@ -53,7 +53,7 @@ class Place:
         """Hand everything there is to the rules."""
         (handler,) = [each for each in registered if each.name == HANDLER]
         async with self.ledger.db.housekeeping(self.workspace_id) as tx:
-            await feed.cursors(tx, [HANDLER])
+            await feed.begin(tx, [HANDLER])
         while (handed := await hand(self.ledger.db, self.ledger.catalogues, handler, self.workspace_id)).rows:
             assert handed.backoff is None
 

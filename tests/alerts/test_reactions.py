@@ -32,7 +32,7 @@ async def test_people_are_told_by_severity(place: Place, app: Running, workspace
     await place.hear()
     (handler,) = [each for each in registered if each.name == NOTE]
     async with place.ledger.db.housekeeping(place.workspace_id) as tx:
-        await queries.cursors(tx, [NOTE])
+        await queries.begin(tx, [NOTE])
     while (await hand(place.ledger.db, place.ledger.catalogues, handler, place.workspace_id)).rows:
         pass
     async with place.ledger.db.housekeeping(place.workspace_id) as tx:

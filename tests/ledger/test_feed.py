@@ -113,7 +113,7 @@ class Place:
         """Hand everything there is to every handler, without a worker."""
         for handler in handlers:
             async with self.ledger.db.housekeeping(workspace_id) as tx:
-                await queries.cursors(tx, [handler.name])
+                await queries.begin(tx, [handler.name])
             while (await self.hand(workspace_id, handler)).rows:
                 pass
 
@@ -308,7 +308,7 @@ class TestFailing:
         (handler,) = handlers
         await place.record(workspace_id, 5)
         async with place.ledger.db.housekeeping(workspace_id) as tx:
-            await queries.cursors(tx, [handler.name])
+            await queries.begin(tx, [handler.name])
         first = await place.hand(workspace_id, handler)
         assert (first.rows, first.backoff) == (2, 1.0)
         again = await place.hand(workspace_id, handler)

@@ -24,7 +24,7 @@ async def discovered(app: Running, workspace: Tenant) -> None:
     assert workspace_id is not None
     (handler,) = [each for each in registered if each.name == "provenance.ledger.fields.tasks.discover"]
     async with app.ledger.db.housekeeping(workspace_id) as tx:
-        await feed.cursors(tx, [handler.name])
+        await feed.begin(tx, [handler.name])
     while (await hand(app.ledger.db, app.ledger.catalogues, handler, workspace_id)).rows:
         pass
 

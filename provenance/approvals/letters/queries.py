@@ -1,7 +1,7 @@
 """Every statement on letters."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import delete, update
@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from provenance.approvals.letters.schemas import Letter
 from provenance.approvals.letters.tables import approval_letters as letters
-from provenance.core.db import WriteTx
+from provenance.core.db import Database, WriteTx
 
 
 async def add(
@@ -40,9 +40,9 @@ RETURNING l.workspace_id, l.approval_id, l.person_id, l.number, l.occasion, l.fa
 """
 
 
-async def claim(tx: WriteTx, lease: uuid.UUID, until: int, *, limit: int) -> list[Letter]:
+async def claim(db: Database, now: int, lease: uuid.UUID, until: int, *, limit: int) -> list[Letter]:
     """Take letters that are due in hand, those that waited longest first; over all workspaces on purpose."""
-    found: Sequence[Any] = (await tx.driver_sql(_CLAIM, (tx.now, limit, lease, until))).all()
+    found = await db.single(_CLAIM, now, limit, lease, until)
     return [Letter._make((*row, lease)) for row in found]
 
 

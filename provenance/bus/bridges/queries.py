@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from provenance.bus.bridges.schemas import Claim, DeadLetter, Row, State
 from provenance.bus.bridges.tables import bus_bridge_arrivals, bus_bridge_dead_letters, bus_bridge_states, bus_bridges
 from provenance.bus.statements import Within
-from provenance.core.db import ReadTx, WriteTx
+from provenance.core.db import Database, ReadTx, WriteTx
 from provenance.ledger.tables import interactions
 
 COUNTED = 10_000
@@ -97,9 +97,9 @@ RETURNING s.workspace_id, s.bridge_id
 """
 
 
-async def claim(tx: WriteTx, lease: uuid.UUID, until: int, *, limit: int) -> list[Claim]:
+async def claim(db: Database, now: int, lease: uuid.UUID, until: int, *, limit: int) -> list[Claim]:
     """Take bridges that nobody has in hand, whoever waited longest first; over all workspaces on purpose."""
-    found: Sequence[Any] = (await tx.driver_sql(_CLAIM, (tx.now, limit, lease, until))).all()
+    found = await db.single(_CLAIM, now, limit, lease, until)
     return [Claim(uuid.UUID(int=row[0].int), uuid.UUID(int=row[1].int), lease) for row in found]
 
 

@@ -20,8 +20,7 @@ from provenance.bus.bridges.errors import BridgeFailed, Lost
 from provenance.bus.bridges.recording import failed
 from provenance.bus.bridges.schemas import KIND, PREFIX, BridgeInput, Claim, Row
 from provenance.bus.bridges.sending import Sender
-from provenance.core.clock import NANOS
-from provenance.core.db import WriteTx
+from provenance.core.clock import NANOS, now_ns
 from provenance.core.egress import Egress
 from provenance.core.errors import Unavailable
 from provenance.core.ids import encode
@@ -56,8 +55,8 @@ class Bridges:
         room = AT_ONCE - len(self.running)
         if room <= 0:
             return 0
-        async with self._db.housekeeping() as tx:
-            claims = await queries.claim(tx, uuid.uuid4(), self._until(tx), limit=room)
+        now = now_ns()
+        claims = await queries.claim(self._db, now, uuid.uuid4(), self._until(now), limit=room)
         for claim in claims:
             rang = asyncio.Event()
             task = asyncio.create_task(self._work(claim, rang), name="bus-bridge")
@@ -141,7 +140,7 @@ class Bridges:
         while True:
             await asyncio.sleep(self._lease_seconds / 3)
             async with self._db.housekeeping(claim.workspace_id) as tx:
-                if not await queries.set_held(tx, claim, leased_until=self._until(tx)):
+                if not await queries.set_held(tx, claim, leased_until=self._until(tx.now)):
                     raise Lost
 
     async def _failed(self, claim: Claim, said: str) -> None:
@@ -159,8 +158,8 @@ class Bridges:
         except Unavailable:
             log.warning("database_away", workspace=str(claim.workspace_id))
 
-    def _until(self, tx: WriteTx) -> int:
-        return tx.now + int(self._lease_seconds * NANOS)
+    def _until(self, now: int) -> int:
+        return now + int(self._lease_seconds * NANOS)
 
 
 async def _over(link: Link) -> None:

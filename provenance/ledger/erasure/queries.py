@@ -1,13 +1,13 @@
 """Every statement of erasure: the jobs, and the rows that lose their content."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, any_, func, insert, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
-from provenance.core.db import ReadTx, WriteTx
+from provenance.core.db import Database, ReadTx, WriteTx
 from provenance.ledger.erasure.schemas import Job, Kind, Row, Status, Taken
 from provenance.ledger.erasure.tables import erasure_ranges, erasures
 from provenance.ledger.fields.queries import Seen
@@ -67,10 +67,9 @@ SELECT workspace_id, id, status FROM erasures WHERE status <> 'finished' ORDER B
 """
 
 
-async def unfinished(tx: ReadTx) -> list[tuple[uuid.UUID, uuid.UUID, str]]:
+async def unfinished(db: Database) -> list[tuple[uuid.UUID, uuid.UUID, str]]:
     """Return the unfinished erasures of every workspace, oldest first: workspace, id and status."""
-    found: Iterable[Any] = await tx.driver_sql(_OPEN)
-    return [(row[0], row[1], row[2]) for row in found]
+    return [(row[0], row[1], row[2]) for row in await db.single(_OPEN)]
 
 
 async def retaining(tx: ReadTx) -> bool:

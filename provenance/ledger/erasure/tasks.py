@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-import uuid
 from typing import Any
 
 import asyncpg
@@ -80,10 +79,13 @@ class _Rounds:
 
 async def work(ledger: Ledger, stop: asyncio.Event, *, held: bool = True) -> None:
     """Do every erasure that waits (``held``: those that a hold stopped too), clean up, certify."""
-    for workspace_id, erasure_id, status in await _unfinished(ledger):
+    waiting = await queries.unfinished(ledger.db)
+    for workspace_id, erasure_id, status in waiting:
         if status == Status.ERASING or (held and status == Status.HELD):
             await working.erase(ledger, workspace_id, erasure_id, stop)
-    done = [(each[0], each[1]) for each in await _unfinished(ledger) if each[2] == Status.CLEANING]
+    if not waiting:
+        return
+    done = [(each[0], each[1]) for each in await queries.unfinished(ledger.db) if each[2] == Status.CLEANING]
     if done and not stop.is_set():
         await working.finish(ledger, done)
 
@@ -94,8 +96,3 @@ async def retain_all(ledger: Ledger) -> None:
         due = await policies.due(tx, now_ns() - RETENTION_EVERY)
     for workspace_id in due:
         await working.retain(ledger, workspace_id)
-
-
-async def _unfinished(ledger: Ledger) -> list[tuple[uuid.UUID, uuid.UUID, str]]:
-    async with ledger.db.housekeeping() as tx:
-        return await queries.unfinished(tx)

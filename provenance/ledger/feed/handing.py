@@ -90,7 +90,7 @@ async def _hand_within(tx: WriteTx, catalogues: Catalogues, handler: Handler) ->
         await queries.commit_lazily(tx)
     if failure is None:
         await queries.move(tx, handler.name, reached, failures=0, error=None)
-        return Handed(done, more=True), None  # more may have come while we were at it: look once more
+        return Handed(done, more=not whole), None  # what came while we were at it brings a visit of its own
     failures = 1 if done else claim.failures + 1
     await queries.move(tx, handler.name, reached, failures=failures, error=describe(failure))
     return Handed(done, backoff=backoff(failures)), failure

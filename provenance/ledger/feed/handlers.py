@@ -83,7 +83,8 @@ class Match:
 class Handler:
     """One listener: its name (the name of its cursor), what it listens to, and its function.
 
-    ``words`` is the (resource type, action) it listens to, None for every interaction.
+    ``words`` is the (resource type, action) it listens to, None for every interaction. When it has handled all there
+    was of a workspace, it is left alone with that workspace for ``rest`` seconds.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Handler:
     portions: Callable[[list[Row]], list[list[Row]]]
     call: Many
     wanted: Wanted | None = None
+    rest: float = 0.0
 
     def match(self, catalogue: Catalogue) -> Match | None:
         """Return the rows to hand as ids of a workspace; None when it has never used these words."""
@@ -140,14 +142,16 @@ class Handlers:
         start: Start = "beginning",
         rows: int = ROWS,
         wanted: Wanted | None = None,
+        rest: float = 0.0,
     ) -> Callable[[_ManyF], _ManyF]:
-        """Listen with a function that takes ``(tx, rows)``, at most ``rows`` at once; the rest as in `on`.
+        """Listen with a function that takes ``(tx, rows)``, at most ``rows`` at once; what is not said here as in `on`.
 
-        Where ``wanted`` says no, the rows of a workspace are passed by unread.
+        Where ``wanted`` says no, the rows of a workspace are passed by unread. What comes to a workspace within
+        ``rest`` seconds is handed together, for a handler that can wait: a call costs as much as a hundred rows.
         """
 
         def register(function: _ManyF) -> _ManyF:
-            self._add(function, event, start, min(rows, ROWS), _together, function, wanted)
+            self._add(function, event, start, min(rows, ROWS), _together, function, wanted, rest)
             return function
 
         return register
@@ -161,13 +165,14 @@ class Handlers:
         portions: Callable[[list[Row]], list[list[Row]]],
         call: Many,
         wanted: Wanted | None = None,
+        rest: float = 0.0,
     ) -> None:
         name = f"{function.__module__}.{function.__qualname__}"
         if name in self._by_name:
             raise ValueError(f"two handlers are named {name}: they would share a cursor")
         words = words_of(event) if isinstance(event, str) else event
         platform_only = isinstance(event, str)
-        self._by_name[name] = Handler(name, words, platform_only, start, rows, portions, call, wanted)
+        self._by_name[name] = Handler(name, words, platform_only, start, rows, portions, call, wanted, rest)
 
 
 def words_of(event_type: str) -> tuple[str, str]:

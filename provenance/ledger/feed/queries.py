@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from provenance.core.db import ReadTx, WriteTx
+from provenance.core.db import Database, ReadTx, WriteTx
 from provenance.ledger.catalogue.cache import Catalogue
 from provenance.ledger.feed.handlers import Match, Row
 from provenance.ledger.tables import feed_cursors, interactions
@@ -47,10 +47,17 @@ class Passing(NamedTuple):
     match: Match
 
 
-async def head(tx: ReadTx) -> int:
-    """Return the workspace's highest number; 0 when it has no row."""
-    highest = select(func.max(interactions.c.number)).where(interactions.c.workspace_id == tx.workspace_id)
-    return int((await tx.execute(highest)).scalar() or 0)
+_STANDING = """
+SELECT coalesce((SELECT number FROM interactions WHERE workspace_id = $1 ORDER BY number DESC LIMIT 1), 0),
+       coalesce(array_agg(c.handler), '{}'), coalesce(array_agg(c.number), '{}')
+  FROM feed_cursors AS c WHERE c.workspace_id = $1 AND c.handler = ANY($2::text[])
+"""
+
+
+async def standing(db: Database, workspace_id: uuid.UUID, handlers: Sequence[str]) -> tuple[int, dict[str, int]]:
+    """Return the workspace's highest number, 0 when it has no row, and the cursors of those handlers that have one."""
+    [(head, names, numbers)] = await db.single(_STANDING, workspace_id, list(handlers))
+    return head, dict(zip(names, numbers, strict=True))
 
 
 async def claim(tx: WriteTx, handler: str) -> Claim | None:
@@ -129,18 +136,10 @@ async def commit_lazily(tx: WriteTx) -> None:
     await tx.execute(select(func.set_config("synchronous_commit", "off", literal_column("true"))))
 
 
-async def cursors(tx: WriteTx, handlers: Sequence[str]) -> dict[str, int]:
-    """Return the cursors of these handlers; those of handlers that are new here are made, at 0."""
-    query = select(feed_cursors.c.handler, feed_cursors.c.number).where(
-        feed_cursors.c.workspace_id == tx.workspace_id, feed_cursors.c.handler.in_(handlers)
-    )
-    found: dict[str, int] = {row.handler: row.number for row in await tx.execute(query)}
-    missing = [name for name in handlers if name not in found]
-    if missing:
-        fresh = [{"workspace_id": tx.workspace_id, "handler": name, "number": 0} for name in sorted(missing)]
-        await tx.execute(insert(feed_cursors).values(fresh).on_conflict_do_nothing())
-        found = {row.handler: row.number for row in await tx.execute(query)}
-    return found
+async def begin(tx: WriteTx, handlers: Sequence[str]) -> None:
+    """Give handlers that are new to a workspace a cursor, at 0."""
+    fresh = [{"workspace_id": tx.workspace_id, "handler": name, "number": 0} for name in sorted(handlers)]
+    await tx.execute(insert(feed_cursors).values(fresh).on_conflict_do_nothing())
 
 
 _NEXT = """
@@ -169,7 +168,8 @@ async def with_matches(tx: ReadTx, passing: list[Passing]) -> set[str]:
 
 _MOVE_ALONG = """
 UPDATE feed_cursors AS c SET number = free.upto
-  FROM (SELECT f.handler, p.after, p.upto FROM feed_cursors AS f
+  FROM (SELECT set_config('synchronous_commit', 'off', true)) AS lazily,
+       (SELECT f.handler, p.after, p.upto FROM feed_cursors AS f
           JOIN unnest($2::text[], $3::bigint[], $4::bigint[]) AS p(handler, after, upto)
             ON p.handler = f.handler AND p.after = f.number
          WHERE f.workspace_id = $1 ORDER BY f.handler FOR UPDATE OF f SKIP LOCKED) AS free
@@ -178,7 +178,10 @@ UPDATE feed_cursors AS c SET number = free.upto
 
 
 async def pass_by(tx: WriteTx, moves: dict[str, tuple[int, int]]) -> None:
-    """Move cursors (handler → from, to) past rows not theirs, unless somebody moved or holds them."""
+    """Move cursors (handler → from, to) past rows not theirs, unless somebody moved or holds them.
+
+    The commit does not wait for the disk: a crash that takes it back costs another look.
+    """
     afters, uptos = [after for after, _ in moves.values()], [upto for _, upto in moves.values()]
     await tx.driver_sql(_MOVE_ALONG, (tx.workspace_id, list(moves), afters, uptos))
 

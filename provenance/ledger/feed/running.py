@@ -29,6 +29,8 @@ log: Any = structlog.get_logger("ledger.feed")
 POLL_SECONDS = 5.0
 VISIT_SECONDS = 0.1
 """A workspace is visited at most this often; the first hint after a pause is followed at once."""
+QUIET_SECONDS = 0.5
+"""And this often while nobody there waits for what comes."""
 SWEPT = 1_000
 AWAY_SECONDS = 2.0
 FINISH_SECONDS = 10.0
@@ -123,12 +125,13 @@ class Feed:
             await self._catalogues.of(workspace_id)  # kept in memory; what counts is read below
         except NoResultFound:
             return  # the hint came before the workspace did, or names none
-        self._visits.hold(workspace_id, VISIT_SECONDS)
+        self._visits.hold(workspace_id, QUIET_SECONDS)
+        head, cursors = await self._standing(workspace_id)
+        late = [self._handlers[name] for name, number in cursors.items() if number < head]
+        if not late:
+            return
         async with self._db.housekeeping(workspace_id) as tx:
-            cursors = await queries.cursors(tx, list(self._handlers))
-            head = await queries.head(tx)
             catalogue = await self._catalogues.within(tx)  # after the highest number: no word is unknown
-            late = [self._handlers[name] for name, number in cursors.items() if number < head]
             wake = await self._waking(tx, late, self._passing(late, cursors, head, catalogue))
             moves = {
                 handler.name: (cursors[handler.name], min(head, cursors[handler.name] + WINDOW))
@@ -136,12 +139,23 @@ class Feed:
                 if handler.name not in wake
             }
             if moves:
-                await queries.commit_lazily(tx)
                 await queries.pass_by(tx, moves)
         for name in wake:
             self._agendas[name].add(workspace_id)
-        if any(upto < head for _, upto in moves.values()):
+        more = any(upto < head for _, upto in moves.values())
+        if more:
             self._visits.add(workspace_id)
+        if more or any(not self._handlers[name].rest for name in wake):
+            self._visits.hold(workspace_id, VISIT_SECONDS)
+
+    async def _standing(self, workspace_id: uuid.UUID) -> tuple[int, dict[str, int]]:
+        """Return the highest number and every handler's cursor."""
+        head, cursors = await queries.standing(self._db, workspace_id, list(self._handlers))
+        if missing := [name for name in self._handlers if name not in cursors]:
+            async with self._db.housekeeping(workspace_id) as tx:
+                await queries.begin(tx, missing)
+            head, cursors = await queries.standing(self._db, workspace_id, list(self._handlers))
+        return head, cursors
 
     async def _waking(self, tx: ReadTx, late: list[Handler], passing: list[queries.Passing]) -> set[str]:
         """Return whom there is something for; whoever wants none of it need not be woken to say so."""
@@ -176,6 +190,8 @@ class Feed:
                 agenda.hold(workspace_id, handed.backoff)
             if handed.more or handed.backoff is not None:
                 agenda.add(workspace_id)
+            elif handed.rows and handler.rest:
+                agenda.hold(workspace_id, handler.rest)
             if handed.rows:  # leave the processor to the server for a while
                 await self._pause(min(0.1, max(0.005, (time.monotonic() - started) / 2)))
 

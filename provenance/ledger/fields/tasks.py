@@ -11,10 +11,13 @@ from provenance.ledger.fields.walking import Fields
 PATHS_PER_PAIR = 500
 """Most paths kept for one resource type and action; what comes later is not noticed."""
 
+GATHER_SECONDS = 0.5
+"""How late the fields of a row may be known that comes soon after others."""
+
 Pair = tuple[uuid.UUID, uuid.UUID]
 
 
-@on_batch()
+@on_batch(rest=GATHER_SECONDS)
 async def discover(tx: WriteTx, rows: list[Row]) -> None:
     """Count the fields of a chunk: one update of what is known, one insert of what is new."""
     seen = seen_in(rows)

@@ -17,7 +17,8 @@ from provenance.ledger.log.integrating import Integrator
 from provenance.ledger.service import Ledger
 
 LOGS_AT_ONCE = 256
-TICK_SECONDS = 0.1
+TICK_SECONDS = 0.25
+"""A log is integrated at most this often: a round costs as much as a thousand rows in it."""
 SWEEP_SECONDS = 60.0
 SWEPT = 1_000
 AWAY_SECONDS = 2.0

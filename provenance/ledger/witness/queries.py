@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from provenance.core.db import ReadTx, WriteTx
+from provenance.core.db import Database, ReadTx, WriteTx
 from provenance.ledger.witness.schemas import UNASKED, Answer, Asked, State, Witness, Witnessed
 from provenance.ledger.witness.tables import witness_answers, witness_keys, witness_rounds, witnessed_logs, witnesses
 from provenance.proof.merkle import EMPTY_ROOT
@@ -33,9 +33,10 @@ async def instance(tx: ReadTx) -> uuid.UUID:
     return found
 
 
-async def any_witness(tx: ReadTx) -> bool:
+async def any_witness(db: Database) -> bool:
     """Tell whether the installation asks anybody at all."""
-    return bool((await tx.driver_sql("SELECT EXISTS (SELECT FROM witnesses)")).scalar_one())
+    [(found,)] = await db.single("SELECT EXISTS (SELECT FROM witnesses)")
+    return bool(found)
 
 
 async def due(tx: ReadTx, everywhere: uuid.UUID, limit: int) -> list[uuid.UUID]:

@@ -45,9 +45,9 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
 
 async def _look(ledger: Ledger, rounds: Rounds) -> bool:
     """Hold the rounds that are due; tell whether there may be more."""
+    if not await queries.any_witness(ledger.db):
+        return False
     async with ledger.db.housekeeping() as tx:
-        if not await queries.any_witness(tx):
-            return False
         found = await queries.due(tx, await queries.instance(tx), LOGS_AT_ONCE)
     at_once = asyncio.Semaphore(ROUNDS_AT_ONCE)
 

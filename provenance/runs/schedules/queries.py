@@ -4,24 +4,21 @@ import uuid
 
 from sqlalchemy import func, select
 
-from provenance.core.db import ReadTx
+from provenance.core.db import Database, ReadTx
 from provenance.engine.schemas import Status
 from provenance.engine.tables import runs
 
 _OPEN = [status.value for status in (Status.QUEUED, Status.RUNNING, Status.APPROVAL)]
-_MOMENT = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint"
-_OUTLOOK = "SELECT min(next_at) FROM workflow_triggers WHERE next_at IS NOT NULL"
+_OUTLOOK = """
+SELECT (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint,
+       (SELECT min(next_at) FROM workflow_triggers WHERE next_at IS NOT NULL)
+"""
 
 
-async def moment(tx: ReadTx) -> int:
-    """Return the database's time: several workers fire by one clock."""
-    return int((await tx.driver_sql(_MOMENT)).scalar_one())
-
-
-async def outlook(tx: ReadTx) -> int | None:
-    """Return when the next schedule of the installation is due; None when none ever is."""
-    found: int | None = (await tx.driver_sql(_OUTLOOK)).scalar()
-    return found
+async def outlook(db: Database) -> tuple[int, int | None]:
+    """Return the database's time, by which all workers fire, and when the next is due; None when none ever is."""
+    [(now, following)] = await db.single(_OUTLOOK)
+    return now, following
 
 
 async def active(tx: ReadTx, workflow_id: uuid.UUID, start_keys: str) -> bool:

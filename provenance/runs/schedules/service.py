@@ -32,14 +32,19 @@ async def look(db: Database, tools: Tools, now: int | None = None) -> tuple[int,
 
     Return how many schedules were found due, and in how many seconds the next one is; None when none ever is.
     """
+    moment, following = await queries.outlook(db)
+    now = moment if now is None else now
+    if following is None or following > now:
+        return 0, _seconds(moment, following)
     async with db.housekeeping() as tx:
-        now = await queries.moment(tx) if now is None else now
         rows = await workflow_queries.due_schedules(tx, now, limit=AT_ONCE)
     for row in rows:
         await _fire_or_log(db, tools, row, now)
-    async with db.housekeeping() as tx:
-        following, now = await queries.outlook(tx), await queries.moment(tx)
-    return len(rows), None if following is None else (following - now) / 1e9
+    return len(rows), _seconds(*await queries.outlook(db))
+
+
+def _seconds(now: int, following: int | None) -> float | None:
+    return None if following is None else (following - now) / 1e9
 
 
 async def _fire_or_log(db: Database, tools: Tools, row: Any, now: int) -> None:
