@@ -29,15 +29,16 @@ def bus(stack: Stack, report: Report, options: Options) -> None:
     measure(stack, [singles_group([tenant], CLIENTS)], options.seconds)
     floor = measure(stack, [singles_group([tenant], CLIENTS)], options.seconds)[1]
     report.add("bus", f"single interactions, {CLIENTS} clients", floor.result.rate, "a second", _micros(floor))
-    _publish(stack, report, tenant, "publishes to nobody", options)
+    published = _publish(stack, report, tenant, "publishes to nobody", options)
     for number in range(3):
         target = {"kind": "queue"}
         caller.ask("POST", "/bus/subscriptions", {"name": f"q{number}", "topicPattern": "orders/#", "target": target})
     _publish(stack, report, tenant, "publishes to 3 queues", options)
-    _deliver(stack, report, caller)
+    bare = _deliver(stack, report, caller)
+    report.add("bus", "publishes to nobody, of the bare loop", published / bare * 100, "%")
 
 
-def _publish(stack: Stack, report: Report, tenant: Tenant, name: str, options: Options) -> None:
+def _publish(stack: Stack, report: Report, tenant: Tenant, name: str, options: Options) -> float:
     bodies = [{"topic": "orders/created", "payload": {"id": n, "total": 12.5}, "topicKey": str(n)} for n in range(500)]
     group = Group("bus", "get", CLIENTS, posts(tenant.key, "/bus/messages", bodies))
     taken = sorted(
@@ -46,10 +47,14 @@ def _publish(stack: Stack, report: Report, tenant: Tenant, name: str, options: O
     middle = taken[len(taken) // 2]
     report.add("bus", name, middle.result.rate, "a second", _micros(middle))
     report.add("bus", f"{name}, p99", middle.result.p99, "ms", f"p50 {middle.result.p50:.1f} ms")
+    return middle.result.rate
 
 
-def _deliver(stack: Stack, report: Report, caller: Caller) -> None:
-    """Let a worker that has nothing else to do post what waits; then publish now and then, and time it."""
+def _deliver(stack: Stack, report: Report, caller: Caller) -> float:
+    """Let a worker that has nothing else to do post what waits; then publish now and then, and time it.
+
+    Return how many posts a second a bare client makes.
+    """
     here, there = multiprocessing.Pipe()
     spawned = multiprocessing.get_context("spawn")
     arrived = spawned.Value("d", 0.0, lock=False)
@@ -81,6 +86,7 @@ def _deliver(stack: Stack, report: Report, caller: Caller) -> None:
         note = f"p99 {delays[int(len(delays) * 0.99)]:.1f} ms; {ONE_BY_ONE} messages, one at a time"
         report.add("bus", "from publishing to the target, idle, p50", delays[len(delays) // 2], "ms", note)
     target.terminate()
+    return bare
 
 
 def _delay(caller: Caller, arrived: Any) -> float:
