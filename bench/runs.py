@@ -43,8 +43,8 @@ def runs(stack: Stack, report: Report, options: Options) -> None:
             found = _load(stack, tenant, workflow, clients=4, seconds=options.seconds, wait=30)
             note = _micros(found, (cpu.of_process(worker) - before) / max(1, found.result.answers) * 1e6, steps)
         report.add("runs", f"steps of a {steps}-step chain, 4 clients", found.result.rate * steps, "steps/s", note)
-    runs_people.waiting(stack, report, caller, tenant, three)
     _apart(stack, report, tenant, three, options)
+    runs_people.waiting(stack, report, caller, tenant, three)
     runs_http.three_calls(stack, report, tenant, options)
 
 
