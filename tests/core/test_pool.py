@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from provenance.core import pool
-from provenance.core.db import Database, asyncpg_dsn
+from provenance.core.db import Database, DatabaseUnavailable, asyncpg_dsn
 
 PIDS = "SELECT pg_backend_pid()"
 OPEN = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid = ANY($1::int[])"
@@ -33,6 +33,18 @@ async def end(database_url: str, pid: int) -> None:
     connection = await asyncpg.connect(asyncpg_dsn(database_url))
     try:
         assert await connection.fetchval("SELECT pg_terminate_backend($1, 20000)", pid)
+    finally:
+        await connection.close()
+
+
+async def asleep(database_url: str, pid: int) -> None:
+    """Wait until a backend is in the middle of a statement that sleeps."""
+    sleeps = "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $1"
+    connection = await asyncpg.connect(asyncpg_dsn(database_url))
+    try:
+        async with asyncio.timeout(30):
+            while not await connection.fetchval(sleeps, pid):
+                await asyncio.sleep(0.01)
     finally:
         await connection.close()
 
@@ -79,6 +91,51 @@ class TestAConnection:
 
     async def test_in_use_is_kept(self, database: Database) -> None:
         assert len({await backend(database) for _ in range(5)}) == 1
+
+
+class TestASingleStatement:
+    async def one(self, database: Database, sql: str, *arguments: object) -> object:
+        [(found,)] = await database.single(sql, *arguments)
+        return found
+
+    async def test_takes_a_connection_of_the_pool_and_gives_it_back(self, database: Database) -> None:
+        before = await backend(database)
+        assert [await self.one(database, PIDS) for _ in range(5)] == [before] * 5
+        assert await backend(database) == before
+
+    async def test_is_committed_when_it_answers(self, database: Database, database_url: str) -> None:
+        number = await self.one(database, "SELECT pg_current_xact_id()::text")
+        connection = await asyncpg.connect(asyncpg_dsn(database_url))
+        try:
+            assert await connection.fetchval("SELECT pg_xact_status($1::text::xid8)", number) == "committed"
+        finally:
+            await connection.close()
+
+    async def test_does_not_notice_a_connection_that_was_ended(self, database: Database, database_url: str) -> None:
+        before = await backend(database)
+        await end(database_url, before)
+        assert await self.one(database, PIDS) != before
+
+    async def test_whose_connection_ends_under_it_says_that_the_database_is_away(
+        self, database: Database, database_url: str
+    ) -> None:
+        pid = await backend(database)
+        waiting = asyncio.create_task(database.single("SELECT pg_sleep(60)"))
+        await asleep(database_url, pid)
+        await end(database_url, pid)
+        with pytest.raises(DatabaseUnavailable):
+            await waiting
+
+    async def test_that_is_broken_off_leaves_a_connection_that_works(
+        self, database: Database, database_url: str
+    ) -> None:
+        pid = await backend(database)
+        waiting = asyncio.create_task(database.single("SELECT pg_sleep(60)"))
+        await asleep(database_url, pid)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert await self.one(database, "SELECT $1::int", 7) == 7
 
 
 class TestTheServer:

@@ -432,6 +432,34 @@ class TestRunning:
         stop.set()
         await running
 
+    async def test_what_comes_while_a_handler_rests_is_handed_together(self, place: Place) -> None:
+        workspace_id, handlers = await place.open(), Handlers()
+        resting, prompt = list[list[int]](), list[int]()
+
+        @handlers.on_batch(rest=3_600.0)
+        async def rests(tx: WriteTx, rows: list[Row]) -> None:
+            if tx.workspace_id == workspace_id:
+                resting.append([row.number for row in rows])
+
+        @handlers.on_batch()
+        async def works(tx: WriteTx, rows: list[Row]) -> None:
+            if tx.workspace_id == workspace_id:
+                prompt.extend(row.number for row in rows)
+
+        for life in range(2):
+            feed, stop = Feed(place.ledger.db, place.ledger.catalogues, place.ledger.hints, handlers), asyncio.Event()
+            running = asyncio.create_task(feed.run(stop))
+            await place.record(workspace_id, 3)
+            await until(lambda before=life: _is(len(resting) == before + 1))
+            for _ in range(3):
+                await place.record(workspace_id)
+            await until(partial(_length_is, prompt, 6 * (life + 1)))
+            stop.set()
+            await running
+        assert resting[0] == [1, 2, 3]
+        assert resting[1][:3] == [4, 5, 6], "a new process has rested from nothing"
+        assert len(resting) == 2
+
     async def test_cursors_pass_by_what_is_not_theirs(self, place: Place) -> None:
         workspace_id, handlers = await place.open(), Handlers()
 
