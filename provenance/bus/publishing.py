@@ -11,12 +11,14 @@ import msgspec
 
 from provenance.audit.service import words_of
 from provenance.bus.deliveries import queries as deliveries
+from provenance.bus.errors import UnknownMessage
 from provenance.bus.events import BusEvent
 from provenance.bus.messages import queries as messages
-from provenance.bus.messages.schemas import Publication
+from provenance.bus.messages.schemas import PREFIX, Publication, Row
 from provenance.bus.routing import Routed, Routings
 from provenance.bus.statements import Statements, Within
 from provenance.core.db import WriteTx
+from provenance.core.ids import decode
 from provenance.ledger.service import Deed, Fact, record
 
 _TYPE, _ACTION = words_of(BusEvent.MESSAGE_PUBLISHED)
@@ -46,6 +48,25 @@ async def publish(tx: WriteTx, publications: Sequence[Publication]) -> list[Rout
     for publication, way in zip(publications, routed, strict=True):
         record(tx, deed_of(publication, way).fact)
     return routed
+
+
+async def published_before(tx: WriteTx, publication: Publication) -> Row | None:
+    """Return what its publisher published before in the publication's span, for whoever may ask again for one thing.
+
+    Two that ask at once wait for each other, until the first one's commit. The ledger is what remembers. Raises
+    UnknownMessage when what was published is there no more.
+    """
+    assert publication.uow_id is not None, "a span is of a unit of work"
+    assert publication.parent_span_id is not None, "no span, nothing to find"
+    await messages.lock_span(tx, publication.uow_id, publication.parent_span_id)
+    wire_id = await messages.of_span(tx, (_TYPE, _ACTION), publication)
+    if wire_id is None:
+        return None
+    message_id = decode(PREFIX, wire_id)
+    row = None if message_id is None else await messages.by_id(tx, message_id)
+    if row is None:
+        raise UnknownMessage("It was published before; the message is erased, or its time is over.")
+    return row
 
 
 async def let_in(

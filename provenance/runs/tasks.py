@@ -2,6 +2,7 @@
 
 import asyncio
 
+from provenance.bus.running import CHANNEL
 from provenance.connections.known import Known
 from provenance.connections.running import Connections
 from provenance.core.egress import Egress
@@ -9,8 +10,10 @@ from provenance.core.objects import Objects
 from provenance.datastores.running import Running as Datastores
 from provenance.expressions import Evaluator
 from provenance.ledger.service import Ledger
+from provenance.ledger.wakeup import Wakeups
 from provenance.notifications.mailing import Courier
 from provenance.runs.asking import People
+from provenance.runs.doers.bus import Action, Publish
 from provenance.runs.doers.contract import Outside
 from provenance.runs.doers.credentials import Credentials
 from provenance.runs.doers.http import Http
@@ -31,20 +34,19 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     settings, evaluator = ledger.settings, Evaluator()
     egress = Egress(settings.egress_allow)
     objects = Objects.of(settings)
-    storage = Storage(Datastores.of(ledger, objects))
     connections = Connections(ledger, egress)
     skills, telling = Skills(ledger, objects, egress, connections), Telling(ledger)
-    known = Known(ledger)
-    credentials = Credentials(ledger, egress, connections, known)
-    http, courier = Http(credentials), Courier(settings.smtp_url, settings.mail_from)
+    published = Wakeups(ledger.db.url, CHANNEL)
+    published.start()
     address = await telling.start(settings.worker_listen) if settings.worker_listen else None
-    further: dict[str, Outside] = {
-        "skill": Masked(Skill(ledger, skills, telling), known),
-        "storage": Masked(storage, known),
-        "data": Data(http, Masked(storage, known)),
-        "action": http,
-        "notify": Notify(courier, credentials),
-    }
+    further = _reaching(
+        ledger,
+        egress,
+        connections,
+        Skill(ledger, skills, telling),
+        Storage(Datastores.of(ledger, objects)),
+        Publish(ledger, published.grew),
+    )
     working = Working(
         ledger,
         WorkflowShelf(ledger, limited=False),
@@ -63,6 +65,23 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
         )
     finally:
         await telling.stop()
+        await published.stop()
         await evaluator.close()
         await skills.close()
         await egress.close()
+
+
+def _reaching(
+    ledger: Ledger, egress: Egress, connections: Connections, skill: Outside, storage: Outside, publish: Outside
+) -> dict[str, Outside]:
+    """Return what carries out the kinds that reach outside; they share what is known as secret, and the way out."""
+    settings, known = ledger.settings, Known(ledger)
+    credentials = Credentials(ledger, egress, connections, known)
+    http, stored = Http(credentials), Masked(storage, known)
+    return {
+        "skill": Masked(skill, known),
+        "storage": stored,
+        "data": Data(http, stored),
+        "action": Action(http, publish),
+        "notify": Notify(Courier(settings.smtp_url, settings.mail_from), credentials),
+    }

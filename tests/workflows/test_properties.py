@@ -23,7 +23,10 @@ CONFIGS: dict[str, list[dict[str, Any]]] = {
         {"mode": "if", "cases": [{"name": "yes", "when": "input.x > 1"}], "default": "no"},
     ],
     "approval": [{"title": "ok?", "risk": "high"}, {"title": "ok?", "risk": "low"}],
-    "action": [{"target": "http", "url": "http://127.0.0.1/{{ input.x }}"}],
+    "action": [
+        {"target": "http", "url": "http://127.0.0.1/{{ input.x }}"},
+        {"target": "bus", "topic": "orders/{{ input.x }}", "payload": {"a": "{{ steps.s1.output }}"}},
+    ],
     "storage": [{"op": "write", "datastoreId": "d", "key": "k", "value": "{{ input }}"}],
     "wait": [{"seconds": 1}, {"seconds": "{{ steps.s0.output.seconds }}"}],
     "nope": [{}],

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, exists, func, select
 
 from provenance.bus.deliveries.tables import bus_deliveries
-from provenance.bus.messages.schemas import Asked, Row
+from provenance.bus.messages.schemas import Asked, Publication, Row
 from provenance.bus.messages.tables import bus_messages, bus_payloads
 from provenance.bus.statements import Statements, arrays, unnest
 from provenance.core.db import ReadTx, WriteTx
@@ -84,6 +84,35 @@ async def payload_of(tx: ReadTx, message_id: uuid.UUID) -> str | None:
     mine = (bus_payloads.c.workspace_id == tx.workspace_id, bus_payloads.c.message_id == message_id)
     found: str | None = (await tx.execute(select(bus_payloads.c.payload).where(*mine))).scalar()
     return found
+
+
+async def lock_span(tx: WriteTx, uow_id: uuid.UUID, span_id: str) -> None:
+    """Wait for whoever publishes within a span; whoever comes later waits for this transaction."""
+    await tx.driver_sql(_LOCK_SPAN, (str(uow_id), span_id))
+
+
+_LOCK_SPAN = "SELECT pg_advisory_xact_lock(hashtextextended('bus span ' || $1::text || ' ' || $2::text, 0))"
+
+
+async def of_span(tx: ReadTx, event: tuple[str, str], publication: Publication) -> str | None:
+    """Return the wire id of what the same publisher published within a publication's span, as the ledger has it.
+
+    ``event`` is resource type and action of a publication's entry. Empty where the ledger's content was erased.
+    """
+    assert publication.uow_id is not None
+    known = (tx.workspace_id, publication.uow_id, publication.parent_span_id, *event, *publication.acting)
+    found = (await tx.driver_sql(_OF_SPAN, known)).first()
+    return None if found is None else found[0] or ""
+
+
+_OF_SPAN = """
+SELECT i.resource_id FROM interactions AS i
+  JOIN catalogue AS type ON type.workspace_id = i.workspace_id AND type.id = i.resource_type_id
+  JOIN catalogue AS action ON action.workspace_id = i.workspace_id AND action.id = i.action_id
+ WHERE i.workspace_id = $1 AND i.uow_id = $2 AND i.parent_span_id = $3::text::uuid AND i.platform
+   AND type.mnemonic = $4 AND action.mnemonic = $5 AND i.recorded_by = $6 AND i.actor_kind = $7
+ ORDER BY i.number LIMIT 1
+"""
 
 
 async def page(tx: ReadTx, asked: Asked, before: uuid.UUID | None, limit: int) -> list[Row]:

@@ -74,26 +74,15 @@ def publication(
     sent: Sent, actor: Actor, exchange: Exchange, at: str = "", *, kind: ProducerKind = "system"
 ) -> Publication:
     """Check what was sent in itself, and say who publishes it. Raises BadTopic, BadMessage and TopicNotAllowed."""
-    if not is_topic(sent.topic):
-        raise BadTopic.at(at + "topic", TOPIC_RULE)
+    ttl = checked(sent, at)
     if actor.topics is not None and not covers(actor.topics, sent.topic):
         raise TopicNotAllowed(f"This bus key may not publish to {sent.topic}.")
-    if sent.topic_key is not None:
-        _check_text(sent.topic_key, at + "topicKey")
-    if sent.correlation_id is not None:
-        _check_text(sent.correlation_id, at + "correlationId")
-    ttl = TTL_SECONDS if sent.ttl_seconds is None else sent.ttl_seconds
-    if not 1 <= ttl <= MOST_TTL_SECONDS:
-        raise BadMessage.at(at + "ttlSeconds", f"must be 1 to {MOST_TTL_SECONDS}")
-    payload = bytes(sent.payload)
-    if len(payload) > PAYLOAD_BYTES:
-        raise BadMessage.at(at + "payload", f"is larger than {PAYLOAD_BYTES:,} bytes")
     uow_id, parent = trace_of(exchange)
     agent = exchange.header(b"user-agent")
     return Publication(
         id=new_uuid(),
         topic=sent.topic,
-        payload=payload.decode(),
+        payload=bytes(sent.payload).decode(),
         producer_id=actor.id,
         producer_kind=kind,
         acting=(actor.id, actor.kind.value),
@@ -106,6 +95,22 @@ def publication(
         parent_span_id=parent,
         origin=Origin(exchange.client_ip, agent and agent[:USER_AGENT_KEPT], exchange.request_id),
     )
+
+
+def checked(sent: Sent, at: str = "") -> int:
+    """Check a message in itself and return how many seconds it lives. Raises BadTopic and BadMessage."""
+    if not is_topic(sent.topic):
+        raise BadTopic.at(at + "topic", TOPIC_RULE)
+    if sent.topic_key is not None:
+        _check_text(sent.topic_key, at + "topicKey")
+    if sent.correlation_id is not None:
+        _check_text(sent.correlation_id, at + "correlationId")
+    ttl = TTL_SECONDS if sent.ttl_seconds is None else sent.ttl_seconds
+    if not 1 <= ttl <= MOST_TTL_SECONDS:
+        raise BadMessage.at(at + "ttlSeconds", f"must be 1 to {MOST_TTL_SECONDS}")
+    if len(bytes(sent.payload)) > PAYLOAD_BYTES:
+        raise BadMessage.at(at + "payload", f"is larger than {PAYLOAD_BYTES:,} bytes")
+    return ttl
 
 
 def _check_text(text: str, at: str) -> None:

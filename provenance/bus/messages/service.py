@@ -102,21 +102,21 @@ async def _count_hops(bus: Bus, actor: Actor, sent: Sequence[Sent], publications
 
 def published(routed: Routed) -> Published:
     """Return the answer to a publishing."""
-    return Published.model_validate(_published(routed))
+    return Published.model_validate(said_of(routed.row, routed.wire_id))
 
 
 def answered(routed: Routed) -> bytes:
     """Return the answer to a publishing as JSON."""
-    return _encode(_published(routed))
+    return _encode(said_of(routed.row, routed.wire_id))
 
 
 _encode = msgspec.json.Encoder().encode
 
 
-def _published(routed: Routed) -> dict[str, object]:
-    row = routed.row
+def said_of(row: Row, wire_id: str) -> dict[str, object]:
+    """Return what a publisher is told of a message, as JSON has it."""
     return {
-        "msgId": routed.wire_id,
+        "msgId": wire_id,
         "topic": row.topic,
         "publishedAt": iso_millis(row.published_at),
         "matchedSubscriptions": row.matched,

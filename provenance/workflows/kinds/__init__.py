@@ -6,6 +6,7 @@ A feature that brings a kind (agents, skills, tools, messages) declares it here 
 from collections.abc import Mapping
 from typing import Final
 
+from provenance.workflows.kinds.action import Action
 from provenance.workflows.kinds.kind import (
     NO_RETRY,
     READS,
@@ -19,7 +20,7 @@ from provenance.workflows.kinds.kind import (
     StepKind,
 )
 from provenance.workflows.kinds.logic import Approval, Logic, Wait
-from provenance.workflows.kinds.outside import Action, Child, Data, Notify, Storage
+from provenance.workflows.kinds.outside import Child, Data, Notify, Storage
 from provenance.workflows.kinds.skill import Skill
 from provenance.workflows.kinds.trigger import Trigger
 
