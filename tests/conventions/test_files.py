@@ -167,7 +167,7 @@ OF_ITS_OWN = {
         "triggering",
     },
     "runs/drive": {"checkpoints", "drive", "memory", "outcomes", "starts", "takeover", "waits", "work"},
-    "runs/doers": {"child", "contract", "credentials", "http", "inline", "known", "notify", "skill", "storage"},
+    "runs/doers": {"bus", "child", "contract", "credentials", "http", "inline", "known", "notify", "skill", "storage"},
     "runs/interpreting": {"course", "results", "scope"},
     "runs/event_triggers": {"hearing", "listening", "patterns"},
     "runs/schedules": {"slots"},
@@ -184,7 +184,7 @@ OF_ITS_OWN = {
     "workflows/templates": {"catalogue"},
     "workflows/versions": {"references"},
     "workflows/webhook_secret": set[str](),
-    "workflows/kinds": {"kind", "logic", "outside", "skill", "trigger", "words"},
+    "workflows/kinds": {"action", "kind", "logic", "outside", "skill", "trigger", "web", "words"},
 }  # fmt: skip
 """Files of a feature besides the usual ones: the ledger's subject has another shape (lane, feed, filters)."""
 NOT_FEATURES = {"core", "proof", "expressions", "postgres", "cli", "up"}
