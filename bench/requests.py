@@ -51,7 +51,7 @@ def singles(keys: Sequence[str], seed: int = 1) -> list[bytes]:
     return made
 
 
-def batches(key: str, size: int, count: int = 4, seed: int = 2) -> list[bytes]:
+def batches(key: str, size: int, count: int = 4, seed: int = 2, query: str = "") -> list[bytes]:
     """Return templates of batches; ``@@@@@@@@`` stands for the number of the batch in every span and unit."""
     chance = random.Random(seed)
     base = f"{secrets.token_hex(4)}-{seed:04x}-4000-8000-"  # anew for each run: a span that was seen is a repeat
@@ -63,7 +63,7 @@ def batches(key: str, size: int, count: int = 4, seed: int = 2) -> list[bytes]:
         ]
         body = json.dumps({"items": items}, separators=(",", ":"))
         head = (
-            f"POST /api/interactions/batch HTTP/1.1\r\nhost: localhost\r\nx-api-key: {key}\r\n"
+            f"POST /api/interactions/batch{query} HTTP/1.1\r\nhost: localhost\r\nx-api-key: {key}\r\n"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         )
         made.append((head + body).encode())

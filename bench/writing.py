@@ -15,6 +15,12 @@ from bench.stack import Stack, Tenant
 BATCH = 1_000
 BATCHERS = 4
 """Clients that post batches: enough that one is always prepared while another is stored."""
+BESIDE = (
+    (BATCH, "", f"batches of {BATCH:,}"),
+    (BATCH, "?mode=partial", "such in mode=partial"),
+    (BATCH // 10, "", f"batches of {BATCH // 10:,}"),
+)
+"""What single posts are measured beside. In ``mode=partial`` a batch is stored 250 items at a time."""
 WRITERS, WORKSPACES = 24, 31
 
 
@@ -61,9 +67,10 @@ def singles_group(tenants: list[Tenant], clients: int) -> Group:
     return Group("singles", "single", clients, requests.singles([each.key for each in tenants], next(_seeds)))
 
 
-def batches_group(tenant: Tenant, clients: int = BATCHERS) -> Group:
-    """Return clients that post batches of a thousand."""
-    return Group("batches", "batch", clients, requests.batches(tenant.key, BATCH, seed=next(_seeds)), rows=BATCH)
+def batches_group(tenant: Tenant, clients: int = BATCHERS, size: int = BATCH, query: str = "") -> Group:
+    """Return clients that post batches."""
+    sent = requests.batches(tenant.key, size, seed=next(_seeds), query=query)
+    return Group("batches", "batch", clients, sent, rows=size)
 
 
 def median(values: list[Taken], of: Callable[[Taken], float]) -> float:
@@ -139,12 +146,12 @@ def mixed(stack: Stack, report: Report, options: Options) -> None:
     """Scenario `mixed`: what a single post waits while batches run."""
     [tenant] = stack.tenants(1)
     warm(stack, tenant)
-    found, _ = measure(stack, [singles_group([tenant], 8), batches_group(tenant, 2)], options.seconds)
-    one, many = found.results["singles"], found.results["batches"]
-    beside = f"beside {many.rate:,.0f} rows/s in batches; a batch's preparation and its transaction come first"
-    report.add("mixed", "single posts, 8 clients", one.rate, "rows/s", beside)
-    report.add("mixed", "p50 of a single post", one.p50, "ms")
-    report.add("mixed", "p99 of a single post", one.p99, "ms")
+    for size, query, what in BESIDE:
+        groups = [singles_group([tenant], options.clients), batches_group(tenant, 2, size, query)]
+        results = measure(stack, groups, options.seconds)[0].results
+        one, many = results["singles"], results["batches"]
+        note = f"p50 {one.p50:.1f} ms, {one.rate:,.0f} rows/s of {options.clients}; batches {many.rate:,.0f} rows/s"
+        report.add("mixed", f"p99 of a post beside {what}", one.p99, "ms", note, "40")
 
 
 def snapshot(stack: Stack, report: Report, options: Options) -> None:
