@@ -28,9 +28,13 @@ log: Any = structlog.get_logger("ledger.wakeup")
 class Wakeups:
     """Sends hints of this process."""
 
-    def __init__(self, database_url: str, channel: str = CHANNEL) -> None:
-        """Take the database and the channel; nothing is connected before the first hint."""
+    def __init__(self, database_url: str, channel: str = CHANNEL, *, pause: float = PAUSE_SECONDS) -> None:
+        """Take the database, the channel, and how many seconds lie between two hints at least.
+
+        Nothing is connected before the first hint.
+        """
         self._channel = channel
+        self._pause = pause
         self._dsn = asyncpg_dsn(database_url)
         self._dirty: set[uuid.UUID] = set()
         self._ring = asyncio.Event()
@@ -71,7 +75,7 @@ class Wakeups:
             except AWAY as error:
                 log.debug("hint_lost", error=str(error))
                 self._connection = None
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(self._pause)
 
     def _let_go(self) -> None:
         if self._connection is not None:
