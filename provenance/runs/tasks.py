@@ -82,6 +82,6 @@ def _reaching(
         "skill": Masked(skill, known),
         "storage": stored,
         "data": Data(http, stored),
-        "action": Action(http, publish),
+        "action": Action(http, Masked(publish, known)),
         "notify": Notify(Courier(settings.smtp_url, settings.mail_from), credentials),
     }

@@ -21,7 +21,7 @@ from provenance.core.ids import encode, new_uuid
 from provenance.core.routing import bad_json
 from provenance.ledger.service import Ledger
 from provenance.proof.canonical import BadJson, canonical
-from provenance.runs.doers.contract import Call, Outside
+from provenance.runs.doers.contract import Call, Chosen, Outside
 from provenance.runs.events import SYSTEM, step_span, workflow_wire_id
 from provenance.runs.interpreting.results import Done, Failed, Park, Result
 
@@ -67,24 +67,12 @@ class Publish:
         return routed.row
 
 
-class Action:
+class Action(Chosen):
     """Kind `action`: on the bus, or over HTTP."""
 
     def __init__(self, http: Outside, publish: Outside) -> None:
         """Take what carries out either."""
         self._http, self._publish = http, publish
-
-    def waits(self, call: Call) -> Park | None:
-        """Neither waits."""
-        return self._of(call).waits(call)
-
-    def resume(self, call: Call, outcome: Any) -> Result:
-        """No wait of it is ever opened."""
-        return self._of(call).resume(call, outcome)
-
-    async def perform(self, call: Call) -> Result:
-        """Do it."""
-        return await self._of(call).perform(call)
 
     def _of(self, call: Call) -> Outside:
         return self._publish if call.config["target"] == "bus" else self._http

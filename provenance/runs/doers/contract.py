@@ -1,6 +1,7 @@
 """What carries out a kind of step. A feature that brings a kind registers one of these (docs/guides/step-kinds.md)."""
 
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -88,3 +89,23 @@ class Outside(Protocol):
     def resume(self, call: Call, outcome: Any) -> Result:
         """Return what becomes of it after its wait."""
         ...
+
+
+class Chosen(ABC):
+    """A kind whose configuration says which of several carries it out. A kind of this sort says which in ``_of``."""
+
+    def waits(self, call: Call) -> Park | None:
+        """As the chosen one."""
+        return self._of(call).waits(call)
+
+    async def perform(self, call: Call) -> Result:
+        """Let the chosen one carry it out."""
+        return await self._of(call).perform(call)
+
+    def resume(self, call: Call, outcome: Any) -> Result:
+        """As the chosen one."""
+        return self._of(call).resume(call, outcome)
+
+    @abstractmethod
+    def _of(self, call: Call) -> Outside:
+        """Return who carries a call out."""

@@ -16,7 +16,7 @@ from provenance.datastores import storing
 from provenance.datastores.objects.schemas import ByRun, ObjectRow, shown
 from provenance.datastores.running import Running
 from provenance.datastores.storing import Content
-from provenance.runs.doers.contract import Call, Outside
+from provenance.runs.doers.contract import Call, Chosen, Outside
 from provenance.runs.doers.http import settled_numbers
 from provenance.runs.events import SYSTEM, step_span
 from provenance.runs.interpreting.results import Done, Failed, Park, Result
@@ -78,24 +78,12 @@ class Storage:
         return {"key": _key(call), "deleted": deleted}
 
 
-class Data:
+class Data(Chosen):
     """Kind `data`: from a datastore, or over HTTP."""
 
     def __init__(self, http: Outside, storage: Outside) -> None:
         """Take what reads from either."""
         self._http, self._storage = http, storage
-
-    def waits(self, call: Call) -> Park | None:
-        """Neither waits."""
-        return self._of(call).waits(call)
-
-    def resume(self, call: Call, outcome: Any) -> Result:
-        """No wait of it is ever opened."""
-        return self._of(call).resume(call, outcome)
-
-    async def perform(self, call: Call) -> Result:
-        """Read."""
-        return await self._of(call).perform(call)
 
     def _of(self, call: Call) -> Outside:
         return self._storage if call.config["source"] == "datastore" else self._http
