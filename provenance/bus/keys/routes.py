@@ -51,7 +51,7 @@ async def revoke(key_id: str, actor: Admin, db: Db, known: Known) -> BusKeyRevok
         return await service.revoke(tx, known, key_id)
 
 
-@router.delete("/bus/api-keys", operation_id="keys.revoke_named", include_in_schema=False)
+@router.delete("/bus/api-keys", operation_id="keys.revoke_named")
 async def revoke_named(
     actor: Admin, db: Db, known: Known, key_id: Annotated[str | None, Query(alias="keyId", max_length=64)] = None
 ) -> BusKeyRevoked:

@@ -56,14 +56,14 @@ async def delete(schema_id: str, actor: Writer, db: Db) -> SchemaDeleted:
         return await service.delete(tx, schema_id)
 
 
-@router.patch("/bus/schemas", operation_id="schemas.update_named", include_in_schema=False)
+@router.patch("/bus/schemas", operation_id="schemas.update_named")
 async def update_named(body: SchemaUpdate, actor: Writer, db: Db, schema_id: Named = None) -> BusSchema:
     """Change the schema that the query or the body names."""
     async with db.write(actor) as tx:
         return await service.update(tx, service.named(schema_id, body.schema_id), body)
 
 
-@router.delete("/bus/schemas", operation_id="schemas.delete_named", include_in_schema=False)
+@router.delete("/bus/schemas", operation_id="schemas.delete_named")
 async def delete_named(actor: Writer, db: Db, schema_id: Named = None) -> SchemaDeleted:
     """Delete the schema that the query names."""
     async with db.write(actor) as tx:
