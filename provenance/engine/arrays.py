@@ -22,7 +22,14 @@ def unnest(columns: Kinds, first: int = 1) -> str:
 def arrays(columns: Kinds, rows: Iterable[Sequence[Any]]) -> Args:
     """Return the parameters of `unnest` for these rows."""
     turned = list(zip(*rows, strict=True)) or [()] * len(columns)
-    return [_WRITERS[kind](column) for kind, column in zip(columns.values(), turned, strict=True)]
+    return [_column(kind, column) for kind, column in zip(columns.values(), turned, strict=True)]
+
+
+def _column(kind: str, values: Sequence[Any]) -> Any:
+    """Write a column. Many say nothing of any row, and where arrays differ in length, `unnest` adds nulls."""
+    if values and values[0] is None and values.count(None) == len(values):
+        values = ()
+    return _WRITERS[kind](values)
 
 
 def _parameter(place: int, kind: str) -> str:

@@ -6,7 +6,7 @@ seen number n has seen every row before it. `handlers` is how a feature listens 
 Owns the table ``feed_cursors``.
 """
 
-from provenance.ledger.feed.handlers import Handler, Handlers, Row, on, on_batch, registered
+from provenance.ledger.feed.handlers import Body, Handler, Handlers, Row, on, on_batch, registered
 from provenance.ledger.feed.running import Feed
 
-__all__ = ["Feed", "Handler", "Handlers", "Row", "on", "on_batch", "registered"]
+__all__ = ["Body", "Feed", "Handler", "Handlers", "Row", "on", "on_batch", "registered"]

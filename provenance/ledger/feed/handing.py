@@ -13,7 +13,7 @@ from provenance.core.db import Database, WriteTx
 from provenance.core.errors import Problem, Unavailable
 from provenance.ledger.catalogue.cache import Catalogues
 from provenance.ledger.feed import queries
-from provenance.ledger.feed.handlers import Handler, Row
+from provenance.ledger.feed.handlers import Handler
 
 log: Any = structlog.get_logger("ledger.feed")
 
@@ -103,15 +103,15 @@ async def _chunk(
     catalogue = await catalogues.within(tx)  # after the highest number was read: its words are known
     limit = max(1, handler.rows >> min(claim.failures, 16))
     if handler.words is None:
-        return await queries.chunk(tx, catalogue, claim.number, claim.head, limit, None), claim.head
+        return await queries.chunk(tx, catalogue, claim.number, claim.head, limit, None, handler.of), claim.head
     upto = min(claim.head, claim.number + WINDOW)
     match = handler.match(catalogue)
     if match is None:
         return queries.Chunk([], complete=True), upto
-    return await queries.chunk(tx, catalogue, claim.number, upto, limit, match), upto
+    return await queries.chunk(tx, catalogue, claim.number, upto, limit, match, handler.of), upto
 
 
-async def _call(tx: WriteTx, handler: Handler, rows: list[Row]) -> tuple[int, Exception | None]:
+async def _call(tx: WriteTx, handler: Handler, rows: list[Any]) -> tuple[int, Exception | None]:
     """Call the handler; return how many rows it handled, and the error that ended it."""
     done, started = 0, time.monotonic()
     for portion in handler.portions(rows):
@@ -132,7 +132,7 @@ async def _call(tx: WriteTx, handler: Handler, rows: list[Row]) -> tuple[int, Ex
     return done, None
 
 
-async def _within_time(handler: Handler, tx: WriteTx, portion: list[Row]) -> None:
+async def _within_time(handler: Handler, tx: WriteTx, portion: list[Any]) -> None:
     limit = asyncio.timeout(HANDLER_SECONDS)
     try:
         async with limit:

@@ -6,6 +6,7 @@ with its transaction.
 
 import uuid
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, literal_column, select, update
@@ -13,14 +14,13 @@ from sqlalchemy.dialects.postgresql import insert
 
 from provenance.core.db import Database, ReadTx, WriteTx
 from provenance.ledger.catalogue.cache import Catalogue
-from provenance.ledger.feed.handlers import Match, Row
+from provenance.ledger.feed.handlers import Match, Row, Shape
 from provenance.ledger.tables import feed_cursors, interactions
 
 CHUNK_BYTES = 8 * 1024 * 1024
 """Content of one chunk, beyond which it ends early; a single row may be larger."""
 
 _IDS = slice(Row._fields.index("resource_type_id"), Row._fields.index("origin_id") + 1)
-_STORED = [interactions.c[name] for name in Row._fields if name in interactions.c]
 
 
 class Claim(NamedTuple):
@@ -32,9 +32,9 @@ class Claim(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """Rows beyond a cursor, in order; ``complete`` when no more of them lie in the range asked for."""
+    """Rows beyond a cursor, in order and in the shape asked for; ``complete`` when no more are known in the range."""
 
-    rows: list[Row]
+    rows: list[Any]
     complete: bool
 
 
@@ -74,29 +74,35 @@ async def claim(tx: WriteTx, handler: str) -> Claim | None:
     return None if row is None else Claim._make(row)
 
 
-async def chunk(tx: ReadTx, catalogue: Catalogue, after: int, upto: int, limit: int, match: Match | None) -> Chunk:
+_CHUNK = """
+SELECT {columns}, size FROM (
+    SELECT *, sum(size) OVER (ORDER BY number ROWS UNBOUNDED PRECEDING) - size AS before FROM (
+        SELECT {columns}, coalesce(octet_length(content), 0) AS size FROM interactions
+         WHERE workspace_id = $1 AND number > $2 AND number <= $3 {matching} ORDER BY number LIMIT $4) AS found
+) AS weighed WHERE before < $5 ORDER BY number
+"""
+_MATCHING = "AND resource_type_id = $6 AND action_id = $7"
+
+
+@lru_cache
+def _chunk(fields: tuple[str, ...], matching: str) -> str:
+    columns = ", ".join(name for name in fields if name in interactions.c)
+    return _CHUNK.format(columns=columns, matching=matching)
+
+
+async def chunk(
+    tx: ReadTx, catalogue: Catalogue, after: int, upto: int, limit: int, match: Match | None, of: Shape = Row
+) -> Chunk:
     """Return the rows with numbers above ``after`` up to ``upto`` that match, at most ``limit`` and 8 MiB."""
-    size = func.coalesce(func.octet_length(interactions.c.content), 0).label("size")
-    inner = select(*_STORED, size).where(
-        interactions.c.workspace_id == tx.workspace_id,
-        interactions.c.number > after,
-        interactions.c.number <= upto,
-    )
+    asked = [tx.workspace_id, after, upto, limit, CHUNK_BYTES]
+    matching = ""
     if match is not None:
-        inner = inner.where(
-            interactions.c.resource_type_id == match.resource_type_id,
-            interactions.c.action_id == match.action_id,
-        )
-        if match.platform_only:
-            inner = inner.where(interactions.c.platform)
-    found = inner.order_by(interactions.c.number).limit(limit).subquery("found")
-    before = (func.sum(found.c.size).over(order_by=found.c.number) - found.c.size).label("before")
-    weighed = select(*found.c, before, func.count().over().label("candidates")).subquery("weighed")
-    wanted = [weighed.c[column.name] for column in _STORED]
-    query = select(*wanted, weighed.c.candidates).where(weighed.c.before < CHUNK_BYTES).order_by(weighed.c.number)
-    records = (await tx.execute(query)).all()
-    candidates = records[0].candidates if records else 0
-    return Chunk(_rows(records, catalogue), complete=len(records) == candidates < limit)
+        matching = _MATCHING + (" AND platform" if match.platform_only else "")
+        asked += (match.resource_type_id, match.action_id)
+    records: Sequence[Any] = (await tx.driver_sql(_chunk(of._fields, matching), tuple(asked))).all()
+    full = len(records) == limit or sum([record[-1] for record in records]) >= CHUNK_BYTES
+    rows = [of._make(record[:-1]) for record in records] if of is not Row else _rows(records, catalogue)
+    return Chunk(rows, complete=not full)
 
 
 def _rows(records: Sequence[Any], catalogue: Catalogue) -> list[Row]:

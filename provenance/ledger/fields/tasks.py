@@ -3,7 +3,7 @@
 import uuid
 
 from provenance.core.db import WriteTx
-from provenance.ledger.feed import Row, on_batch
+from provenance.ledger.feed import Body, on_batch
 from provenance.ledger.fields import queries
 from provenance.ledger.fields.queries import Seen
 from provenance.ledger.fields.walking import Fields
@@ -17,8 +17,8 @@ GATHER_SECONDS = 0.5
 Pair = tuple[uuid.UUID, uuid.UUID]
 
 
-@on_batch(rest=GATHER_SECONDS)
-async def discover(tx: WriteTx, rows: list[Row]) -> None:
+@on_batch(rest=GATHER_SECONDS, of=Body)
+async def discover(tx: WriteTx, rows: list[Body]) -> None:
     """Count the fields of a chunk: one update of what is known, one insert of what is new."""
     seen = seen_in(rows)
     if not seen:
@@ -31,7 +31,7 @@ async def discover(tx: WriteTx, rows: list[Row]) -> None:
             await queries.keep(tx, admitted)
 
 
-def seen_in(rows: list[Row]) -> list[Seen]:
+def seen_in(rows: list[Body]) -> list[Seen]:
     """Return what these rows hold, in the order of the table's key, so that nobody ever waits crosswise."""
     fields: dict[Pair, Fields] = {}
     last: dict[Pair, int] = {}
