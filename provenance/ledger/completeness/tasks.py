@@ -18,6 +18,9 @@ from provenance.ledger.service import Ledger
 
 TICK_SECONDS = 1.0
 """The map is built a batch at a time: what came in within a second costs little more than a single row."""
+REST_TIMES, LONGEST_REST_SECONDS = 15, 3.0
+"""How many times as long as a round took the next one waits, and at most: most of a busy map's price is the buckets it
+writes anew, and rows that come within one round share them."""
 SWEEP_SECONDS = 60.0
 SWEPT = 1_000
 AWAY_SECONDS = 2.0
@@ -49,7 +52,7 @@ class _Loop:
                 behind = await self._survive()
                 spent = time.monotonic() - started
                 # While it catches up some time is left to the other loops of this process.
-                await self._pause(spent / 4 if behind else max(TICK_SECONDS - spent, spent))
+                await self._pause(spent / 4 if behind else _rest(spent))
         finally:
             hints.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -105,3 +108,8 @@ class _Loop:
 
     async def _pause(self, seconds: float) -> None:
         await until(self._stop, max(0.001, seconds))
+
+
+def _rest(spent: float) -> float:
+    """Return how many seconds to leave a map alone after a round that took so many and caught up."""
+    return max(TICK_SECONDS - spent, min(REST_TIMES * spent, LONGEST_REST_SECONDS), spent)

@@ -87,18 +87,21 @@ class _Loop:
             self._swept = time.monotonic()
             await self._sweep()
         self._changed.clear()
-        batch = list(self._dirty)[:LOGS_AT_ONCE]
+        dirty = list(self._dirty)
+        batch = dirty[:LOGS_AT_ONCE]
         if not batch:
             await self._pause(SWEEP_SECONDS - (time.monotonic() - self._swept), or_dirty=True)
             return
         started = time.monotonic()
         for each in batch:
             del self._dirty[each]
-        for each in await self._integrator.integrate(batch):
-            self._dirty[each] = None
-        # Half of the time at most is spent here, so that the server's posts have the processor.
+        more = await self._integrator.integrate(batch)
+        self._dirty.update(dict.fromkeys(more))
+        # Half of the time at most is spent here, so that the server's posts have the processor. What came in meanwhile
+        # waits for the next tick: under load something always does.
         spent = time.monotonic() - started
-        await self._pause(0.001 if self._dirty and spent < TICK_SECONDS else max(TICK_SECONDS, spent))
+        behind = bool(more) or len(dirty) > LOGS_AT_ONCE
+        await self._pause(0.001 if behind and spent < TICK_SECONDS else max(TICK_SECONDS, spent))
 
     async def _sweep(self) -> None:
         after: uuid.UUID | None = uuid.UUID(int=0)
