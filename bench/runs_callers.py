@@ -73,10 +73,16 @@ def chain(steps: int, *, gate: bool = False) -> dict[str, Any]:
     return {"schemaVersion": 1, "steps": kinds, "edges": edges}
 
 
+CALM_SECONDS = 4
+"""Longer than any loop of the worker rests between two rounds."""
+
+
 def calm(pid: int) -> None:
     """Wait until a worker has read what was recorded before it was there; a minute at most."""
+    quiet = 0
     for _ in range(60):
         before = cpu.of_process(pid)
         time.sleep(1)
-        if cpu.of_process(pid) - before < 0.04:
+        quiet = quiet + 1 if cpu.of_process(pid) - before < 0.04 else 0
+        if quiet == CALM_SECONDS:
             return

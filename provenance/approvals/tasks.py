@@ -15,7 +15,6 @@ from provenance.engine.running import CHANNEL
 from provenance.engine.service import Hints
 from provenance.ledger.feed import Row, on
 from provenance.ledger.service import Ledger
-from provenance.ledger.wakeup import Wakeups
 
 LOOK_SECONDS = 5.0
 AT_ONCE = 200
@@ -43,14 +42,10 @@ async def _left(tx: WriteTx, user_id: str) -> None:
 
 async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     """Look every five seconds, until ``stop`` is set. Several workers don't get in each other's way."""
-    hints = Wakeups(ledger.db.url, CHANNEL)
-    hints.start()
-    try:
-        while not stop.is_set():
-            if await _look_safely(ledger, hints) < AT_ONCE:
-                await until(stop, LOOK_SECONDS)
-    finally:
-        await hints.stop()
+    hints = ledger.wakeups.channel(CHANNEL)
+    while not stop.is_set():
+        if await _look_safely(ledger, hints) < AT_ONCE:
+            await until(stop, LOOK_SECONDS)
 
 
 async def _look_safely(ledger: Ledger, hints: Hints) -> int:

@@ -10,7 +10,6 @@ from provenance.bus.lane import Job, PublishLane
 from provenance.bus.messages.schemas import Publication
 from provenance.bus.routing import Routed
 from provenance.ledger.service import Ledger
-from provenance.ledger.wakeup import Wakeups
 
 CHANNEL = "provenance_bus"
 LANES = 2
@@ -24,7 +23,7 @@ class Bus:
         self.ledger = ledger
         self.allowed = Allowed(ledger, "busMessages")
         self._lanes = [PublishLane(ledger, self._committed) for _ in range(LANES)]
-        self._wakeups = Wakeups(ledger.db.url, CHANNEL)
+        self._told = ledger.wakeups.channel(CHANNEL)
         self._waiting: dict[uuid.UUID, set[asyncio.Event]] = {}
         self._hints: asyncio.Task[None] | None = None
 
@@ -32,7 +31,7 @@ class Bus:
         """Start the writers, the hints, and listening for what other processes published."""
         for lane in self._lanes:
             lane.start()
-        self._wakeups.start()
+        self.ledger.wakeups.start()
         hints = self.ledger.hints.follow(self._ring, self._ring_all, CHANNEL)
         self._hints = asyncio.create_task(hints, name="bus-hints")
 
@@ -42,7 +41,6 @@ class Bus:
             self._hints.cancel()
             await asyncio.gather(self._hints, return_exceptions=True)
         await asyncio.gather(*[lane.stop() for lane in self._lanes])
-        await self._wakeups.stop()
 
     async def publish(self, workspace_id: uuid.UUID, publications: list[Publication]) -> list[Routed]:
         """Publish with whatever else is waiting: all are let in, or what refuses one is raised.
@@ -69,7 +67,7 @@ class Bus:
 
     def grew(self, workspace_id: uuid.UUID) -> None:
         """Hint, here and to other processes, that this workspace has something to deliver."""
-        self._wakeups.grew(workspace_id)
+        self._told.grew(workspace_id)
         self._ring(workspace_id)
 
     @contextmanager

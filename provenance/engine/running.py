@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from provenance.engine.lane import CheckpointLane
 from provenance.engine.schemas import Checkpoint, State
 from provenance.ledger.service import Ledger
-from provenance.ledger.wakeup import Wakeups
 
 CHANNEL = "provenance_runs"
 LANES = 2
@@ -22,19 +21,18 @@ class Engine:
         """Take the running ledger; nothing is connected before `start`."""
         self.ledger = ledger
         self._lanes = [CheckpointLane(ledger, self._committed) for _ in range(LANES)]
-        self._wakeups = Wakeups(ledger.db.url, CHANNEL, pause=PAUSE_SECONDS)
+        self._hints = ledger.wakeups.channel(CHANNEL, pause=PAUSE_SECONDS)
         self._watchers: set[Callable[[uuid.UUID], None]] = set()
 
     def start(self) -> None:
         """Start the writers and the hints."""
         for lane in self._lanes:
             lane.start()
-        self._wakeups.start()
+        self.ledger.wakeups.start()
 
     async def stop(self) -> None:
         """Commit what waits, then end."""
         await asyncio.gather(*[lane.stop() for lane in self._lanes])
-        await self._wakeups.stop()
 
     def submit(self, checkpoint: Checkpoint) -> None:
         """Commit a checkpoint with whatever else is waiting. Raises EngineFull, DiskFull for a run that begins."""
@@ -47,7 +45,7 @@ class Engine:
 
     def grew(self, workspace_id: uuid.UUID) -> None:
         """Hint, here and to other processes, that a run of this workspace is ready, or has ended."""
-        self._wakeups.grew(workspace_id)
+        self._hints.grew(workspace_id)
         for watcher in list(self._watchers):
             watcher(workspace_id)
 

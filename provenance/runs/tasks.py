@@ -10,7 +10,6 @@ from provenance.core.objects import Objects
 from provenance.datastores.running import Running as Datastores
 from provenance.expressions import Evaluator
 from provenance.ledger.service import Ledger
-from provenance.ledger.wakeup import Wakeups
 from provenance.notifications.mailing import Courier
 from provenance.runs.asking import People
 from provenance.runs.doers.bus import Action, Publish
@@ -36,8 +35,6 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
     objects = Objects.of(settings)
     connections = Connections(ledger, egress)
     skills, telling = Skills(ledger, objects, egress, connections), Telling(ledger)
-    published = Wakeups(ledger.db.url, CHANNEL)
-    published.start()
     address = await telling.start(settings.worker_listen) if settings.worker_listen else None
     further = _reaching(
         ledger,
@@ -45,7 +42,7 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
         connections,
         Skill(ledger, skills, telling),
         Storage(Datastores.of(ledger, objects)),
-        Publish(ledger, published.grew),
+        Publish(ledger, ledger.wakeups.channel(CHANNEL).grew),
     )
     working = Working(
         ledger,
@@ -65,7 +62,6 @@ async def run(ledger: Ledger, stop: asyncio.Event) -> None:
         )
     finally:
         await telling.stop()
-        await published.stop()
         await evaluator.close()
         await skills.close()
         await egress.close()

@@ -13,7 +13,7 @@ from provenance.core.ids import new_uuid
 from provenance.ledger import wakeup
 from provenance.ledger.feed import hints as hearing
 from provenance.ledger.feed.hints import Hints
-from provenance.ledger.wakeup import Wakeups
+from provenance.ledger.wakeup import Channel, Wakeups
 from tests.conftest import fresh_database
 
 SENDING = """
@@ -200,22 +200,82 @@ class TestGivingHints:
         self, place: Place, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(wakeup, "REST_SECONDS", 0.01)
-        listener, wakeups, given = Listener(), Wakeups(place.url, "one"), [new_uuid(), new_uuid()]
+        listener, wakeups, given = Listener(), Wakeups(place.url), [new_uuid(), new_uuid()]
         wakeups.start()
         async with following(place.hints, listener, "one"):
             for workspace_id in given:
-                wakeups.grew(workspace_id)
+                wakeups.channel("one").grew(workspace_id)
                 await listener.until(lambda each, last=workspace_id: last in each.heard)  # type: ignore[misc]
                 await place.send(0)
         await wakeups.stop()
         assert listener.heard == given
 
     async def test_keeps_its_connection_in_between(self, place: Place) -> None:
-        listener, wakeups = Listener(), Wakeups(place.url, "one")
+        listener, wakeups = Listener(), Wakeups(place.url)
         wakeups.start()
         async with following(place.hints, listener, "one"):
-            wakeups.grew(new_uuid())
+            wakeups.channel("one").grew(new_uuid())
             await listener.until(lambda each: bool(each.heard))
             await place.send(1)
         await wakeups.stop()
         await place.send(0)
+
+    async def test_of_several_channels_goes_together(self, place: Place) -> None:
+        one, two, wakeups, given = Listener(), Listener(), Wakeups(place.url), new_uuid()
+        wakeups.channel("one").grew(given)
+        wakeups.channel("two").grew(given)
+        async with following(place.hints, one, "one"), following(place.hints, two, "two"):
+            wakeups.start()
+            await one.until(lambda each: each.heard == [given])
+            await two.until(lambda each: each.heard == [given])
+            await place.send(1)
+        await wakeups.stop()
+
+    async def test_is_sent_once_it_may_be(self, place: Place) -> None:
+        listener, wakeups, given = Listener(), Wakeups(place.url), [new_uuid(), new_uuid()]
+        wakeups.start()
+        async with following(place.hints, listener, "one"):
+            for workspace_id in given:
+                wakeups.channel("one", pause=0.05).grew(workspace_id)
+                await listener.until(lambda each: bool(each.heard))
+            await listener.until(lambda each: each.heard == given)
+        await wakeups.stop()
+
+
+class TestChannel:
+    def test_has_one_hint_for_all_that_grew_within_a_pause(self) -> None:
+        channel, (first, second) = _channel(pause=1.0), (new_uuid(), new_uuid())
+        channel.grew(first)
+        assert channel.wait(100.0) <= 0  # type: ignore[operator]
+        assert channel.take(100.0) == str(first)
+        channel.grew(second)
+        channel.grew(second)
+        assert channel.take(100.5) is None
+        assert channel.wait(100.5) == 0.5
+        assert channel.take(101.0) == str(second)
+        assert channel.wait(101.0) is None
+
+    def test_may_be_early_to_go_with_another(self) -> None:
+        channel, given = _channel(pause=1.0), new_uuid()
+        for now in (100.0, 100.75):
+            channel.grew(given)
+            assert channel.take(now) == str(given)
+
+    def test_leaves_what_a_payload_has_no_room_for(self) -> None:
+        channel, given = _channel(pause=1.0), {new_uuid() for _ in range(300)}
+        for each in given:
+            channel.grew(each)
+        payloads = [channel.take(now) or "" for now in (100.0, 101.0)]
+        assert all(len(payload) < 8_000 for payload in payloads)
+        assert {uuid.UUID(text) for payload in payloads for text in payload.split(",")} == given
+        assert channel.take(102.0) is None
+
+    async def test_is_the_same_for_all_and_as_quick_as_one_of_them_wants(self, place: Place) -> None:
+        wakeups = Wakeups(place.url)
+        slow, quick = wakeups.channel("one"), wakeups.channel("one", pause=0.001)
+        assert slow is quick
+        assert slow.pause == 0.001
+
+
+def _channel(*, pause: float) -> Channel:
+    return Channel("one", pause, asyncio.Event())

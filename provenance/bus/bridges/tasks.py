@@ -14,7 +14,6 @@ from provenance.core.clock import NANOS, until
 from provenance.core.egress import Egress
 from provenance.core.errors import Unavailable
 from provenance.ledger.service import Ledger
-from provenance.ledger.wakeup import Wakeups
 
 LOOK_SECONDS = 1.0
 AWAY_SECONDS = 5.0
@@ -28,9 +27,7 @@ log: Any = structlog.get_logger("bus.bridges")
 async def run(ledger: Ledger, stop: asyncio.Event, *, lease_seconds: float = LEASE_SECONDS) -> None:
     """Run bridges until ``stop`` is set. Several workers share them: each is in one worker's hand at a time."""
     egress = Egress(ledger.settings.egress_allow)
-    wakeups = Wakeups(ledger.db.url, CHANNEL)
-    wakeups.start()
-    bridges = Bridges(ledger, egress, wakeups.grew, lease_seconds=lease_seconds)
+    bridges = Bridges(ledger, egress, ledger.wakeups.channel(CHANNEL).grew, lease_seconds=lease_seconds)
     hints = asyncio.create_task(ledger.hints.follow(bridges.ring, bridges.ring), name="bridges-hints")
     forgotten = 0.0
     try:
@@ -44,7 +41,6 @@ async def run(ledger: Ledger, stop: asyncio.Event, *, lease_seconds: float = LEA
         with contextlib.suppress(asyncio.CancelledError):
             await hints
         await bridges.stop()
-        await wakeups.stop()
         await egress.close()
 
 
