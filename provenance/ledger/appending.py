@@ -21,7 +21,10 @@ def _uuid(value: uuid.UUID | str) -> str:
 
 def _literal(values: Sequence[Any]) -> str:
     """Write UUIDs, numbers and words of ours (letters, digits, ``_``, ``.``, ``-``) as an array literal."""
-    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+    try:
+        return "{" + ",".join(values) + "}"
+    except TypeError:  # there are others than texts
+        return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
 
 
 def _workspaces(values: Sequence[Any]) -> str:
@@ -33,7 +36,13 @@ def _flags(values: Sequence[Any]) -> str:
 
 
 def _bytes(values: Sequence[Any]) -> str:
-    return "{" + ",".join(["NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values]) + "}"
+    """Write bytes as an array literal."""
+    if not values:
+        return "{}"
+    try:
+        return '{"\\\\x' + '","\\\\x'.join(map(bytes.hex, values)) + '"}'
+    except TypeError:  # some are missing
+        return "{" + ",".join(["NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values]) + "}"
 
 
 def _texts(values: Sequence[str | None]) -> str:

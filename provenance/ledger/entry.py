@@ -6,6 +6,8 @@ spelling of each mnemonic.
 """
 
 import uuid
+from collections.abc import Callable
+from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -122,43 +124,52 @@ def seal(draft: Draft, keys: WorkspaceKeys) -> Entry:
     index_mac = keys.fast_mac(INDEX_PURPOSE)
     recorded_at = now_ns()
     occurred_at = recorded_at if draft.occurred_at is None else draft.occurred_at
-    resource_key = index_mac(b"r\0" + draft.resource_id.encode())[:16]
-    user_key = None if draft.user_id is None else index_mac(b"u\0" + draft.user_id.encode())[:16]
+    resource_key = _index_key(index_mac, b"r\0", draft.resource_id)
+    user_key = None if draft.user_id is None else _index_key(index_mac, b"u\0", draft.user_id)
     key = same = None
     if draft.repeat_key is not None:
         dedupe_mac = keys.fast_mac(DEDUPE_PURPOSE)
         key = dedupe_mac(draft.repeat_key)[:16]
         same = dedupe_mac(b"sent\0" + draft.sent)[:16]
-    columns = Columns(
-        draft.workspace_id,
-        entry_id,
-        draft.resource_type.id,
-        draft.action.id,
-        draft.origin.id,
-        draft.resource_id,
-        draft.user_id,
-        draft.external_reference,
-        draft.uow_id,
-        draft.span_id,
-        draft.parent_span_id,
-        occurred_at,
-        recorded_at,
-        draft.outcome,
-        draft.platform,
-        draft.recorded_by,
-        draft.actor_kind,
-        draft.sequence_index,
-        draft.risk,
-        draft.domain,
-        draft.corrects,
-        content.decode(),
-        salt,
-        digest,
-        resource_key,
-        user_key,
-        leaf_hash(_envelope(draft, entry_id, digest, (occurred_at, recorded_at), (resource_key, user_key))),
+    columns = tuple.__new__(  # as ``Columns(…)`` does by a call more
+        Columns,
+        (
+            draft.workspace_id,
+            entry_id,
+            draft.resource_type.id,
+            draft.action.id,
+            draft.origin.id,
+            draft.resource_id,
+            draft.user_id,
+            draft.external_reference,
+            draft.uow_id,
+            draft.span_id,
+            draft.parent_span_id,
+            occurred_at,
+            recorded_at,
+            draft.outcome,
+            draft.platform,
+            draft.recorded_by,
+            draft.actor_kind,
+            draft.sequence_index,
+            draft.risk,
+            draft.domain,
+            draft.corrects,
+            content.decode(),
+            salt,
+            digest,
+            resource_key,
+            user_key,
+            leaf_hash(_envelope(draft, entry_id, digest, (occurred_at, recorded_at), (resource_key, user_key))),
+        ),
     )
     return Entry(columns, draft.related, key, same, len(content) + 600)
+
+
+@lru_cache(maxsize=8192)
+def _index_key(mac: Callable[[bytes], bytes], kind: bytes, value: str) -> bytes:
+    """Make an index key. The same few resources and people come over and over: most are found here."""
+    return mac(kind + value.encode())[:16]
 
 
 def _envelope(

@@ -26,7 +26,7 @@ from provenance.ledger.service import Ledger
 
 ITEM_LIMIT = 256 * 1024
 CHUNK = 250
-_SLICE = 5
+_SLICE = 10
 _NAMED_ISSUES = 100
 __all__ = ["BATCH_BODY_LIMIT", "create_batch"]
 

@@ -22,7 +22,7 @@ BATCH_BODY_LIMIT = 16 * 1024 * 1024
 WHOLE_ITEMS = 1_000
 PARTIAL_ITEMS = 10_000
 _HEAD = re.compile(rb'\s*\{\s*"items"\s*:\s*')
-_TAIL = re.compile(rb"\s*\}\s*\Z")
+_BLANK = b" \t\r\n"
 _LINE = re.compile(rb"[^ \t\r\n][^\n]*")
 _MANY_COMMAS = 250_000
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -66,11 +66,11 @@ def _lines(body: bytes) -> Sequence[bytes | Raw]:
 
 def _json_items(body: bytes) -> Sequence[bytes | Raw]:
     if body.lstrip()[:1] == b"{":
-        head, tail = _HEAD.match(body), _TAIL.search(body)
+        head, tail = _HEAD.match(body), body.rfind(b"}")
         # A plain {"items": […]} is cut open; whatever else an object holds is admitted whole first.
-        if head and tail:
+        if head and not body[tail + 1 :].strip(_BLANK):
             try:
-                return _cut(body[head.end() : tail.start()])
+                return _cut(body[head.end() : tail])
             except _UNREADABLE:
                 pass
         try:
