@@ -147,13 +147,14 @@ def installation(servers: int = 1) -> Iterator[Stack]:
 
 
 @contextmanager
-def further_database(stack: Stack) -> Iterator[Stack]:
-    """Run a second server on a database of its own beside the first, on the same PostgreSQL."""
+def further_database(stack: Stack, **settings: str) -> Iterator[Stack]:
+    """Run a second server on a database of its own beside the first, on the same PostgreSQL; ``settings`` are its own."""
     name = "bench_" + random_letters(8).lower()
     asyncio.run(_execute(stack.dsn, f'CREATE DATABASE "{name}"'))
     data = stack.data / name
     data.mkdir()
     beside = Stack(re.sub(r"/provenance\?", f"/{name}?", stack.url), stack.postmaster, data)
+    beside.settings = {**stack.settings, **settings}
     try:
         beside.start()
         yield beside

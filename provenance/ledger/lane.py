@@ -1,8 +1,9 @@
 """The group-commit lane: entries that arrive while a commit is in flight share the next one (DESIGN decision 3).
 
-No timer: an idle lane commits at once. One group has at most 250 entries; a batch is a statement of its own, and
-the lane alternates between the two so that neither starves. An answer is given after the commit. A lost connection
-is resolved by looking the entries up by the ids we made; a data error is found by bisection.
+No timer: an idle lane commits at once. One group has at most 250 entries; a batch is a statement of its own. Each of
+the two has a writer, so that a group waits for a batch only where the ledger makes it wait, at the lock of their
+workspace, which is given in turn. An answer is given after the commit. A lost connection is resolved by looking the
+entries up by the ids we made; a data error is found by bisection.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import Any
 import asyncpg
 import structlog
 
+from provenance.core.clock import until
 from provenance.core.db import AWAY, LOST, SESSION_SETTINGS, DatabaseUnavailable, asyncpg_dsn, problem_of
 from provenance.core.disk import DiskGuard
 from provenance.core.errors import Invalid, Unavailable
@@ -25,6 +27,8 @@ log: Any = structlog.get_logger("ledger.lane")
 
 GROUP = 250
 RECONNECT_SECONDS = 5.0
+REST_SECONDS = 20.0
+"""After this long without a batch their connection is closed: its server process holds some megabytes."""
 _LOOK_UP = "SELECT id, number FROM interactions WHERE workspace_id = ANY($1) AND id = ANY($2)"
 
 
@@ -47,7 +51,7 @@ class _Job:
 
 
 class Lane:
-    """One writer with a connection of its own, and the queues in front of it."""
+    """The two writers of a process, and the bounds of what may wait for them."""
 
     def __init__(
         self,
@@ -58,19 +62,14 @@ class Lane:
         guard: DiskGuard,
         committed: Callable[[list[Entry]], None],
     ) -> None:
-        """Take the database, the bounds of the queue, the disk's guard, and whom to tell of committed entries."""
+        """Take the database, the bounds of the queues, the disk's guard, and whom to tell of committed entries."""
         self._guard = guard
-        self._dsn = asyncpg_dsn(database_url)
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self._committed = committed
-        self._singles: deque[_Job] = deque()
-        self._batches: deque[_Job] = deque()
+        self._singles = _Writer(database_url, GROUP, committed, self._left)
+        self._batches = _Writer(database_url, 1, committed, self._left, rest=REST_SECONDS)
         self._waiting_entries = 0
         self._waiting_bytes = 0
-        self._arrived = asyncio.Event()
-        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
-        self._writer: asyncio.Task[None] | None = None
         self._closing = False
 
     @property
@@ -79,16 +78,14 @@ class Lane:
         return self._waiting_entries
 
     def start(self) -> None:
-        """Start the writer."""
-        self._writer = asyncio.create_task(self._write(), name="ledger-lane")
+        """Start the writers."""
+        self._singles.start("ledger-lane")
+        self._batches.start("ledger-batches")
 
     async def stop(self) -> None:
-        """Commit what is waiting, then end the writer and its connection."""
+        """Commit what is waiting, then end the writers and their connections."""
         self._closing = True
-        self._arrived.set()
-        if self._writer is not None:
-            await self._writer
-        await self._disconnect()
+        await asyncio.gather(self._singles.stop(), self._batches.stop())
 
     async def one(self, entry: Entry) -> Verdict:
         """Append one entry with whatever else is waiting. Raises LaneFull, DiskFull, DatabaseUnavailable, Invalid."""
@@ -102,7 +99,7 @@ class Lane:
         """Append a batch in a transaction of its own. Raises LaneFull, DatabaseUnavailable, Invalid."""
         return await self._entered(self._batches, entries, all_or_nothing=all_or_nothing)
 
-    async def _entered(self, queue: deque[_Job], entries: list[Entry], *, all_or_nothing: bool) -> list[Verdict]:
+    async def _entered(self, writer: "_Writer", entries: list[Entry], *, all_or_nothing: bool) -> list[Verdict]:
         answer: asyncio.Future[list[Verdict]] = asyncio.get_running_loop().create_future()
 
         def settle(outcome: list[Verdict] | BaseException) -> None:
@@ -113,29 +110,71 @@ class Lane:
             else:
                 answer.set_result(outcome)
 
-        self._enter(queue, _Job(entries, all_or_nothing, settle, sum([entry.size for entry in entries])))
+        self._enter(writer, _Job(entries, all_or_nothing, settle, sum([entry.size for entry in entries])))
         return await answer
 
-    def _enter(self, queue: deque[_Job], job: _Job) -> None:
+    def _enter(self, writer: "_Writer", job: _Job) -> None:
         self._guard.ensure()
         entries, size = self._waiting_entries + len(job.entries), self._waiting_bytes + job.size
         if self._closing or entries > self._max_entries or size > self._max_bytes:
             raise LaneFull("The ledger is taking in more than it can commit. Send it again in a second.")
         self._waiting_entries, self._waiting_bytes = entries, size
-        queue.append(job)
+        writer.take(job)
+
+    def _left(self, job: _Job) -> None:
+        self._waiting_entries -= len(job.entries)
+        self._waiting_bytes -= job.size
+
+
+class _Writer:
+    """A queue and a connection: what waits is committed, so many jobs at once."""
+
+    def __init__(
+        self,
+        database_url: str,
+        at_once: int,
+        committed: Callable[[list[Entry]], None],
+        left: Callable[[_Job], None],
+        *,
+        rest: float | None = None,
+    ) -> None:
+        """Take also whom to tell that a job left the queue, and after how long without one to hang up, if ever."""
+        self._dsn = asyncpg_dsn(database_url)
+        self._at_once = at_once
+        self._committed = committed
+        self._left = left
+        self._rest = rest
+        self._queue: deque[_Job] = deque()
+        self._arrived = asyncio.Event()
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._closing = False
+
+    def start(self, name: str) -> None:
+        self._task = asyncio.create_task(self._write(), name=name)
+
+    async def stop(self) -> None:
+        self._closing = True
+        self._arrived.set()
+        if self._task is not None:
+            await self._task
+        await self._disconnect()
+
+    def take(self, job: _Job) -> None:
+        self._queue.append(job)
         self._arrived.set()
 
     async def _write(self) -> None:
         while True:
-            while self._singles or self._batches:
-                if self._singles:
-                    group = [self._singles.popleft() for _ in range(min(GROUP, len(self._singles)))]
-                    await self._commit(group)
-                if self._batches:
-                    await self._commit([self._batches.popleft()])
+            while self._queue:
+                await self._commit([self._queue.popleft() for _ in range(min(self._at_once, len(self._queue)))])
             if self._closing:
                 return
             self._arrived.clear()
+            if self._rest is not None and self._connection is not None:
+                await until(self._arrived, self._rest)
+                if not self._arrived.is_set():
+                    await self._disconnect()
             await self._arrived.wait()
 
     async def _commit(self, jobs: list[_Job]) -> None:
@@ -177,8 +216,7 @@ class Lane:
             self._settle(job, error)
 
     def _settle(self, job: _Job, outcome: list[Verdict] | BaseException) -> None:
-        self._waiting_entries -= len(job.entries)
-        self._waiting_bytes -= job.size
+        self._left(job)
         try:
             job.settle(outcome)
         except Exception as error:  # one answer that fails must not keep the others of its group waiting
