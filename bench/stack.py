@@ -148,7 +148,7 @@ def installation(servers: int = 1) -> Iterator[Stack]:
 
 @contextmanager
 def further_database(stack: Stack, **settings: str) -> Iterator[Stack]:
-    """Run a second server on a database of its own beside the first, on the same PostgreSQL; ``settings`` are its own."""
+    """Run a second server, with settings and a database of its own, beside the first and on the same PostgreSQL."""
     name = "bench_" + random_letters(8).lower()
     asyncio.run(_execute(stack.dsn, f'CREATE DATABASE "{name}"'))
     data = stack.data / name
