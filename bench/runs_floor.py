@@ -95,6 +95,10 @@ class _Copies:
         """Take up runs that were begun."""
         return [row[0] for row in await connection.fetch(_TAKEN, self._other, uuid.uuid4(), UNDER_WAY)]
 
+    async def clear(self, connection: Any) -> None:
+        """Remove the runs that were begun and not ended: workers would go on trying to take them up."""
+        await connection.execute("DELETE FROM runs WHERE workspace_id = $1 AND state <> 'ended'", self._other)
+
     async def end(self, connection: Any, ids: list[uuid.UUID]) -> None:
         """Let runs be as the sample is."""
         await connection.execute(_ENDED, self._workspace, self._sample, self._other, ids)
@@ -167,5 +171,6 @@ async def _handed_over(copies: _Copies) -> None:
             task.cancel()
         await asyncio.gather(beginning, ending, return_exceptions=True)
     finally:
+        await copies.clear(ends)
         await begins.close()
         await ends.close()
