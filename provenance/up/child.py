@@ -106,6 +106,13 @@ class Child:
         self._process = siblings.take("serve") or process
         return process.pid
 
+    def catch_up(self, watchdog: Watchdog) -> None:
+        """Follow it, and let the watchdog know."""
+        before = self.follow()
+        if before is not None and self.pid is not None:
+            watchdog.forget(before)
+            watchdog.watch("process", self.pid)
+
     def tend(self, watchdog: Watchdog) -> str | None:
         """Notice a death and start again when it is time; return what to tell, if anything.
 
@@ -113,10 +120,7 @@ class Child:
             GaveUp: it has died quickly too often, or says that another start is of no use.
 
         """
-        before = self.follow()
-        if before is not None and self.pid is not None:
-            watchdog.forget(before)
-            watchdog.watch("process", self.pid)
+        self.catch_up(watchdog)
         now = time.monotonic()
         if self.retry_at is not None:
             if now >= self.retry_at:

@@ -113,6 +113,8 @@ class Supervisor:
             self._pause(self._next_look())
 
     def _start_others(self, watchdog: Watchdog) -> None:
+        # It may have parted since it was last looked at: a sibling that is not heard of would be there twice.
+        self._children[0].catch_up(watchdog)
         for child in self._children[1:]:
             born = self._siblings.take(child.name) if self._siblings else None
             if born is None:
