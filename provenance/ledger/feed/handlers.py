@@ -65,7 +65,7 @@ class Row(NamedTuple):
 
 
 class Body(NamedTuple):
-    """As much of an interaction as a handler needs that asks for what it holds: a sixth of the price of a `Row`."""
+    """As much of an interaction as a handler needs that asks for what it holds: less than half the price of a `Row`."""
 
     number: int
     resource_type_id: uuid.UUID
