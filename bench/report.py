@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench import cpu
+from provenance.cli.doctor import is_optimized
 
 
 @dataclass
@@ -29,7 +30,8 @@ class Report:
     def __init__(self) -> None:
         self.figures: list[Figure] = []
         self._began = time.monotonic()
-        print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}")
+        python = platform.python_version() + ("" if is_optimized() else " built without optimisations")
+        print(f"{os.cpu_count()} cores, {platform.machine()}, Python {python}")
         print(f"{'scenario':11} {'figure':46} {'value':>10} {'unit':9} {'floor':>8}  what limits it, what it is beside")
 
     def add(self, scenario: str, name: str, value: float, unit: str, note: str = "", floor: str = "") -> None:

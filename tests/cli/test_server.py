@@ -5,6 +5,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from provenance.cli.app import build
+from provenance.cli.doctor import is_optimized
 from provenance.postgres import EmbeddedPostgres, reach
 from tests.postgres.processes import alive, wait_until
 from tests.postgres.sql import fetch
@@ -152,22 +154,35 @@ class TestDoctor:
         result = provenance("doctor", "--data", str(data), "--port", str(free_port()))
         assert result.returncode == 0, result.stdout
         found = {line[8:20].strip(): line[:8].strip() for line in result.stdout.splitlines()}
-        assert found == dict.fromkeys(
-            [
-                "Python",
-                "PostgreSQL",
-                "runs as",
-                "data folder",
-                "disk",
-                "port",
-                "master key",
-                "database",
-                "migrations",
-                "sandbox",
-                "runtimes",
-            ],
-            "ok",
+        sound = (
+            "PostgreSQL",
+            "runs as",
+            "data folder",
+            "disk",
+            "port",
+            "master key",
+            "database",
+            "migrations",
+            "sandbox",
+            "runtimes",
         )
+        assert found == {"Python": "ok" if is_optimized() else "note", **dict.fromkeys(sound, "ok")}
+
+    @pytest.mark.parametrize(
+        ("configured", "prefix", "optimized"),
+        [
+            ("'--enable-shared' '--enable-optimizations'", "/opt/python", True),
+            ("'--enable-shared'", "/root/.pyenv/versions/3.11.7", False),
+            ("'--enable-shared'", "/usr", True),
+            (None, "/opt/python", False),
+        ],
+    )
+    def test_how_a_python_was_built(
+        self, configured: str | None, prefix: str, optimized: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sysconfig, "get_config_var", {"CONFIG_ARGS": configured}.get)
+        monkeypatch.setattr(sys, "base_prefix", prefix)
+        assert is_optimized() is optimized
 
     def test_before_the_first_start_nothing_is_wrong_and_nothing_is_made(self, tmp_path: Path) -> None:
         folder = tmp_path / "none"
