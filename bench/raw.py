@@ -17,7 +17,7 @@ import uuid_utils
 
 from bench import cpu
 
-_COLUMNS = {
+COLUMNS = {
     "workspace_id": "uuid", "number": "bigint", "id": "uuid", "resource_type_id": "uuid", "action_id": "uuid",
     "origin_id": "uuid", "resource_id": "text", "user_id": "text", "external_reference": "text", "uow_id": "uuid",
     "span_id": "uuid", "parent_span_id": "uuid", "occurred_at": "bigint", "recorded_at": "bigint", "outcome": "text",
@@ -25,8 +25,9 @@ _COLUMNS = {
     "domain": "text", "corrects": "uuid", "content": "text", "salt": "bytea", "content_digest": "bytea",
     "resource_key": "bytea", "user_key": "bytea", "leaf_hash": "bytea",
 }  # fmt: skip
-_NAMES = ", ".join(_COLUMNS)
-_ARRAYS = ", ".join(f"${at}::{kind}[]" for at, kind in enumerate(_COLUMNS.values(), 1))
+"""The columns of a row and their types."""
+_NAMES = ", ".join(COLUMNS)
+_ARRAYS = ", ".join(f"${at}::{kind}[]" for at, kind in enumerate(COLUMNS.values(), 1))
 INSERT = f"INSERT INTO interactions ({_NAMES}) SELECT * FROM unnest({_ARRAYS})"
 _SAMPLE = f"SELECT {_NAMES} FROM interactions WHERE NOT platform AND span_id IS NOT NULL LIMIT $1"
 
@@ -52,7 +53,7 @@ async def connected(dsn: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Recor
 async def limit(dsn: str, postmaster: int, group: int, seconds: float) -> Limit:
     """Insert groups for some seconds; one group is one transaction."""
     async with connected(dsn) as connection:
-        sample = [tuple(row) for row in await connection.fetch(_SAMPLE, 20_000)]
+        known = await sample(connection)
         workspace, number = uuid.uuid4(), 0
         statement = await connection.prepare(INSERT)
         rows, spent, used = 0, 0.0, 0.0
@@ -61,7 +62,7 @@ async def limit(dsn: str, postmaster: int, group: int, seconds: float) -> Limit:
             # Prepared outside of the measured time: a few groups at a go, so that the connection stays warm.
             groups = []
             for _ in range(max(1, 4096 // group)):
-                groups.append(_arrays(sample, workspace, number, group))
+                groups.append(_arrays(known, workspace, number, group))
                 number += group
             cpu_before, began = cpu.of_tree(postmaster), time.perf_counter()
             for arrays in groups:
@@ -73,10 +74,15 @@ async def limit(dsn: str, postmaster: int, group: int, seconds: float) -> Limit:
         return Limit(rows / spent, used / rows * 1e6)
 
 
-def _arrays(sample: list[tuple[Any, ...]], workspace: uuid.UUID, first: int, count: int) -> list[list[Any]]:
+async def sample(connection: "asyncpg.Connection[asyncpg.Record]") -> list[tuple[Any, ...]]:
+    """Return rows that the product stored, to be copied."""
+    return [tuple(row) for row in await connection.fetch(_SAMPLE, 20_000)]
+
+
+def _arrays(known: list[tuple[Any, ...]], workspace: uuid.UUID, first: int, count: int) -> list[list[Any]]:
     """Return one group as arrays: copied rows, made new where a new row would differ."""
-    rows = [sample[at % len(sample)] for at in range(first, first + count)]
-    columns = dict(zip(_COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+    rows = [known[at % len(known)] for at in range(first, first + count)]
+    columns = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
     now = time.time_ns()
     columns["workspace_id"] = [workspace] * count
     columns["number"] = list(range(first + 1, first + count + 1))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import raw, requests
+from bench import bare, cpu, raw, requests
 from bench.load import Group, Plan, Result, Run, run
 from bench.raw import Limit, limit
 from bench.report import Report
@@ -50,7 +50,20 @@ _seeds = iter(range(int(time.time()) % 30_000, 60_000))
 
 def measure(stack: Stack, groups: list[Group], seconds: float, warm_up: float = 1.0) -> tuple[Run, Taken]:
     """Run a load; the second value describes its first group."""
-    found = run(Plan(stack.port, groups, seconds, warm_up), stack.cpu)
+    return _taken(run(Plan(stack.port, groups, seconds, warm_up), stack.cpu), groups)
+
+
+def bare_server(stack: Stack, group: Group, seconds: float) -> Taken:
+    """Run a load against the floor of single posts."""
+    with bare.serving(stack.dsn) as (port, pid):
+
+        def used() -> tuple[float, float]:
+            return cpu.of_process(pid), cpu.of_tree(stack.postmaster)
+
+        return _taken(run(Plan(port, [group], seconds), used), [group])[1]
+
+
+def _taken(found: Run, groups: list[Group]) -> tuple[Run, Taken]:
     (serve_before, postgres_before), (serve_after, postgres_after) = found.noted
     rows = sum(result.rows for result in found.results.values()) or 1
     first = found.results[groups[0].name]
@@ -93,10 +106,11 @@ def rates(stack: Stack, report: Report, options: Options) -> None:
     [tenant] = stack.tenants(1)
     warm(stack, tenant)
     limits: dict[int, list[Limit]] = {options.clients: [], BATCH: []}
-    singles, batches = [], []
+    singles, batches, floors = [], [], []
     for _ in range(options.repeats):
         limits[options.clients].append(raw_limit(stack, options.clients, options.seconds / 2))
         singles.append(measure(stack, [singles_group([tenant], options.clients)], options.seconds)[1])
+        floors.append(bare_server(stack, singles_group([tenant], options.clients), options.seconds))
         limits[BATCH].append(raw_limit(stack, BATCH, options.seconds / 2))
         batches.append(measure(stack, [batches_group(tenant)], options.seconds)[1])
     for group, found in limits.items():
@@ -106,6 +120,11 @@ def rates(stack: Stack, report: Report, options: Options) -> None:
     pairs = list(zip(singles, limits[options.clients], strict=True))
     ratio = statistics.median(taken.result.rate / limit.rate for taken, limit in pairs)
     report.add("singles", f"of the raw limit in groups of {options.clients}", ratio * 100, "%")
+    _report_rates(report, "floor", "posts to a bare server that inserts a copied row", floors, "")
+    ratio = statistics.median(
+        taken.result.rate / floor.result.rate for taken, floor in zip(singles, floors, strict=True)
+    )
+    report.add("singles", "of the bare server", ratio * 100, "%")
     _report_rates(report, "batches", f"batches of {BATCH:,}, {BATCHERS} clients", batches, "")
     pairs = list(zip(batches, limits[BATCH], strict=True))
     ratio = statistics.median(taken.result.rate / limit.rate for taken, limit in pairs)
