@@ -6,6 +6,7 @@
 import http.server
 import json
 import os
+import select
 import signal
 import sys
 from pathlib import Path
@@ -35,7 +36,11 @@ class Server(http.server.HTTPServer):
     allow_reuse_port = True
 
 
-def until_terminated(role: str, trick: str) -> None:
+def listening() -> Server:
+    return Server(("127.0.0.1", int(os.environ["PROVENANCE_PORT"])), Ready)
+
+
+def until_terminated(role: str, trick: str, server: Server | None = None) -> None:
     def end(number: int, frame: object) -> None:
         note(f"{role}-terminated")
         if trick != "stubborn":
@@ -44,7 +49,7 @@ def until_terminated(role: str, trick: str) -> None:
     signal.signal(signal.SIGTERM, end)
     note(f"{role}-started")
     if role.startswith("serve"):
-        Server(("127.0.0.1", int(os.environ["PROVENANCE_PORT"])), Ready).serve_forever()
+        (server or listening()).serve_forever()
     while True:
         signal.pause()
 
@@ -73,7 +78,7 @@ def kill_my_sibling() -> None:
 
 
 def main() -> None:
-    role, trick = sys.argv[1], "".join(sys.argv[2:])
+    role, trick, server = sys.argv[1], "".join(sys.argv[2:]), None
     assert wait_at_gate()
     if trick == "dies-in-labour":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -81,6 +86,10 @@ def main() -> None:
         role = parted()
         if trick == "mourns":
             kill_my_sibling()
+    if trick == "parts-when-asked" and are_to_part():
+        server = listening()
+        select.select([server], [], [])  # the parent asks whether it answers; one of the siblings will
+        role = parted()
     if trick == "leaves-an-orphan":
         leave_an_orphan()
     if trick == "fails":
@@ -91,7 +100,7 @@ def main() -> None:
     if role == "serve":
         assert os.environ["PROVENANCE_MIGRATE_FIRST"] == "1"
         (DATA / "credentials.json").write_text(json.dumps({"apiKey": "pv_shown_once"}))
-    until_terminated(role, trick)
+    until_terminated(role, trick, server)
 
 
 if __name__ == "__main__":

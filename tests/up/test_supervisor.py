@@ -174,6 +174,16 @@ class TestSiblings:
             wait_until(lambda: "worker-started" in running.events(), 5)
             assert int(_stat(running.pid("worker"))[1]) == running.process.pid
 
+    def test_siblings_born_between_two_looks_are_taken_over_not_started_again(self, data_dir: Path) -> None:
+        with tree(data_dir, "serve=parts-when-asked") as running:
+            running.wait_ready()
+            wait_until(lambda: len(running.events()) >= 2, 5)
+            assert int(_stat(running.pid("worker"))[1]) == running.process.pid
+            running.process.terminate()
+            assert running.wait_end() == 0
+        whole = ["serve-started", "serve-terminated", "worker-started", "worker-terminated"]
+        assert sorted(running.events()) == whole
+
     def test_several_servers_stop_before_the_worker(self, data_dir: Path) -> None:
         with tree(data_dir, *PARTED, environment={"PROVENANCE_SERVERS": "3"}) as running:
             running.wait_ready()

@@ -55,7 +55,8 @@ class Tree:
 
     def wait_end(self, seconds: float = 20) -> int:
         status = self.process.wait(seconds)
-        self._reader.join()
+        self._reader.join(10)
+        assert not self._reader.is_alive(), "a process outlived its parent"
         return status
 
     def close(self) -> None:
