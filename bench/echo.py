@@ -26,9 +26,11 @@ def moment(ns: int) -> str:
     return str(uuid.UUID(int=(ns // 1000 % 2**48) << 80 | 4 << 76 | 8 << 60))
 
 
-def moment_in(message: bytes) -> int:
-    """Return the moment of a message's first frame, in nanoseconds."""
-    at = message.index(_UNIT) + len(_UNIT)
+def moment_in(message: bytes) -> int | None:
+    """Return the moment of a message's first frame, in nanoseconds; None of one that is about the connection."""
+    at = message.find(_UNIT) + len(_UNIT)
+    if at < len(_UNIT):
+        return None
     return uuid.UUID(message[at : at + 36].decode()).int // 2**80 * 1000
 
 

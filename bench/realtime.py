@@ -88,17 +88,19 @@ def _fan_out(stack: Stack, report: Report, tenant: Tenant, seconds: float) -> No
         serve, client = cpu.of_process(stack.serve_pid), cpu.of_process(clients.pid)
         events = asyncio.run(_write(stack.port, tenant.key, seconds))
         spent = [cpu.of_process(stack.serve_pid) - serve, cpu.of_process(clients.pid) - client]
-        late, size = clients.wait()
+        late, size, resets = clients.wait()
     frames = events * SUBSCRIBERS
     note = (
         f"p50 {late[0]:.0f} ms; µs a frame: serve {spent[0] / frames * 1e6:.1f}, clients {spent[1] / frames * 1e6:.1f}"
     )
+    if resets:
+        note += f"; {resets} of them were too slow and told to read anew"
     report.add("realtime", f"{SUBSCRIBERS} subscribers, {RATE} events/s, p99", late[1], "ms", note, "200")
     report.add("realtime", "processor of the server for it", spent[0] / seconds * 100, "% of one")
     with echoing(SUBSCRIBERS, TICKS, size) as (port, pid), _Elsewhere(_hear, port, "", seconds) as clients:
         before = cpu.of_process(pid)
         clients.wait()
-        bare, _ = clients.wait()
+        bare, *_ = clients.wait()
         spent[1] = cpu.of_process(pid) - before
     note = f"p50 {bare[0]:.0f} ms, {size:,} bytes a message; {spent[1] / seconds:.1%} of a core"
     report.add("realtime", f"bare messages to {SUBSCRIBERS}, {TICKS} times a second, p99", bare[1], "ms", note)
@@ -121,21 +123,26 @@ async def _write(port: int, key: str, seconds: float) -> int:
 
 
 async def _hear(pipe: Connection, port: int, key: str, seconds: float) -> None:
-    """Listen with many; send the middle and the 99th percentile of how late events came, and a message's size."""
+    """Listen with many; send how late events came (the middle, the 99th percentile), a message's size, the resets."""
     sockets = [await listening(port, key, CHANNEL) for _ in range(SUBSCRIBERS)]
     for socket in sockets:
         await socket.next()
     pipe.send("listening")
     late: list[float] = []
     sizes: list[int] = []
+    resets = 0
     until = time.monotonic() + seconds + 2
 
     async def hear(socket: Socket) -> None:
+        nonlocal resets
         while True:
             message = await socket.next()
-            now = time.monotonic_ns()
+            now, sent = time.monotonic_ns(), moment_in(message)
+            if sent is None:  # where it stands, or that it was too slow and is to read anew
+                resets += b'"reset"' in message
+                continue
             sizes.append(len(message))
-            late.append((now - moment_in(message)) / 1e6)
+            late.append((now - sent) / 1e6)
 
     tasks = [asyncio.create_task(hear(socket)) for socket in sockets]
     await asyncio.sleep(until - time.monotonic())
@@ -144,7 +151,7 @@ async def _hear(pipe: Connection, port: int, key: str, seconds: float) -> None:
     ended = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(each, asyncio.CancelledError) for each in ended), ended
     late.sort()
-    pipe.send(((late[len(late) // 2], late[len(late) * 99 // 100]), sorted(sizes)[len(sizes) // 2]))
+    pipe.send(((late[len(late) // 2], late[len(late) * 99 // 100]), sorted(sizes)[len(sizes) // 2], resets))
 
 
 def _broken(stack: Stack, report: Report, tenant: Tenant) -> None:
