@@ -6,10 +6,8 @@ canonical form, words, digests, duplicates, numbers under a lock, and the row in
 """
 
 import asyncio
-import multiprocessing
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
 from typing import Any, cast
 
@@ -19,33 +17,21 @@ import msgspec
 import uuid_utils
 import uvloop
 
+from bench import beside
 from bench.raw import COLUMNS, sample
 from bench.stack import free_port
 
 _NAMES = ", ".join(COLUMNS)
 _ARRAYS = ", ".join(f"${at}::text::{kind}[]" for at, kind in enumerate(COLUMNS.values(), 1))
 _INSERT = f"INSERT INTO interactions ({_NAMES}) SELECT * FROM unnest({_ARRAYS})"
-_BODY = b"x" * 900
-_ANSWER = b"HTTP/1.1 201 Created\r\ncontent-length: %d\r\ncontent-type: application/json\r\n\r\n%b" % (
-    len(_BODY),
-    _BODY,
-)
+_HEAD = b"HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n"
+_ANSWER = _HEAD + b"x" * 900
 _GROUP = 250
 
 
-@contextmanager
-def serving(dsn: str) -> Iterator[tuple[int, int]]:
+def serving(dsn: str) -> AbstractContextManager[tuple[int, int]]:
     """Serve for as long as the block lasts; yields the port and the number of the process."""
-    here, there = multiprocessing.Pipe()
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_serve, args=(there, dsn), daemon=True)
-    process.start()
-    try:
-        assert process.pid is not None
-        yield here.recv(), process.pid
-    finally:
-        process.terminate()
-        process.join()
+    return beside.serving(_serve, dsn)
 
 
 def _serve(pipe: Connection, dsn: str) -> None:
@@ -87,9 +73,8 @@ class _Table:
     def _arrays(self, count: int) -> list[str]:
         first, self._number = self._number, self._number + count
         numbers = range(first, first + count)
-        columns = dict(
-            zip(COLUMNS, zip(*[self._rows[at % len(self._rows)] for at in numbers], strict=True), strict=True)
-        )
+        rows = [self._rows[at % len(self._rows)] for at in numbers]
+        columns = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True))
         head = self._workspace[:24]
         columns["workspace_id"] = (self._workspace,) * count
         columns["number"] = tuple([str(at + 1) for at in numbers])

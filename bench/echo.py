@@ -4,13 +4,13 @@ The floor of fan-out: what the sockets and the machine cost without a ledger, fi
 """
 
 import asyncio
-import multiprocessing
 import struct
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
+
+from bench.beside import serving
 
 _ANSWER = (
     b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
@@ -34,19 +34,9 @@ def moment_in(message: bytes) -> int | None:
     return uuid.UUID(message[at : at + 36].decode()).int // 2**80 * 1000
 
 
-@contextmanager
-def echoing(clients: int, ticks: int, size: int) -> Iterator[tuple[int, int]]:
+def echoing(clients: int, ticks: int, size: int) -> AbstractContextManager[tuple[int, int]]:
     """Send messages of a size so many times a second, once so many clients are there; yields port and process."""
-    here, there = multiprocessing.Pipe()
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_serve, args=(there, clients, ticks, size), daemon=True)
-    process.start()
-    try:
-        assert process.pid is not None
-        yield here.recv(), process.pid
-    finally:
-        process.terminate()
-        process.join()
+    return serving(_serve, clients, ticks, size)
 
 
 def _serve(pipe: Connection, clients: int, ticks: int, size: int) -> None:
