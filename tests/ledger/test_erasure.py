@@ -37,7 +37,7 @@ BEFORE = 1
 EVERY_ROW = ("content", "salt", "resource_id", "user_id", "external_reference")
 
 
-def row(number: int, user: str = "zoe", **more: Any) -> dict[str, Any]:
+def row(number: int, user: str = "zoe-lind", **more: Any) -> dict[str, Any]:
     return {
         "resourceType": "ORDER",
         "action": "CREATE",
@@ -128,8 +128,8 @@ class TestErasing:
     async def test_a_person_goes_and_nothing_else(
         self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant, sql: Any
     ) -> None:
-        await post(client, *[row(n, "zoe" if n % 2 else "bob") for n in range(1, 21)])
-        found = await erased(app, admin, userId="zoe")
+        await post(client, *[row(n, "zoe-lind" if n % 2 else "bob") for n in range(1, 21)])
+        found = await erased(app, admin, userId="zoe-lind")
         assert (found["erased"], found["expected"], found["selector"]["kind"]) == (10, 10, "userId")
         for n, each in enumerate(await columns(sql, workspace), 1):
             gone = [each[name] is None for name in EVERY_ROW]
@@ -141,14 +141,14 @@ class TestErasing:
             "SELECT selector_sealed, certificate FROM erasures WHERE id = $1", uuid.UUID(found["erasureId"])
         )
         assert left["selector_sealed"] is None
-        assert "zoe" not in left["certificate"]
+        assert "zoe-lind" not in left["certificate"]
 
     async def test_an_erased_row_says_so_everywhere(
         self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant
     ) -> None:
         uow = str(uuid.uuid4())
-        made = await post(client, *[row(n, "zoe", uowId=uow) for n in range(3)], row(7, "bob", uowId=uow))
-        found = await erased(app, admin, userId="zoe", reason="she asked")
+        made = await post(client, *[row(n, "zoe-lind", uowId=uow) for n in range(3)], row(7, "bob", uowId=uow))
+        found = await erased(app, admin, userId="zoe-lind", reason="she asked")
         one = (await client.get(f"/api/interactions/{made[0]}")).json()
         assert one["resourceId"] is one["userId"] is one["interaction"] is one["externalReference"] is None
         assert one["erased"]["reason"] == "she asked"
@@ -168,14 +168,14 @@ class TestErasing:
             assert (await client.get(f"/api/traces/{uow}/{path}")).status_code == 200
         assert (await client.get("/api/traces/order-7")).status_code == 200
         assert (await client.get("/api/traces/order-1")).status_code == 404
-        assert (await client.get("/api/interactions?userId=zoe")).json()["data"] == []
+        assert (await client.get("/api/interactions?userId=zoe-lind")).json()["data"] == []
 
     async def test_what_counts_rows_lives_with_erased_ones(
         self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant
     ) -> None:
-        await post(client, *[row(n, "zoe" if n % 2 else "bob") for n in range(6)])
+        await post(client, *[row(n, "zoe-lind" if n % 2 else "bob") for n in range(6)])
         await discovered(app, workspace)
-        await erased(app, admin, userId="zoe")
+        await erased(app, admin, userId="zoe-lind")
         for question in ({"action": "CREATE"}, {"userId": "bob"}, {"resources": [{"resourceId": "order-2"}]}):
             answer = await client.post("/api/activity", json=question)
             assert answer.status_code == 200, answer.text
@@ -192,13 +192,13 @@ class TestErasing:
     async def test_exports_live_with_erased_rows(
         self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant, tmp_path: Path
     ) -> None:
-        await post(client, *[row(n, "zoe" if n % 2 else "bob") for n in range(6)])
-        await erased(app, admin, userId="zoe")
+        await post(client, *[row(n, "zoe-lind" if n % 2 else "bob") for n in range(6)])
+        await erased(app, admin, userId="zoe-lind")
         await integrated(app, workspace, tmp_path)
         for kind in ("ndjson", "csv"):
             answer = await client.get("/api/export", params={"format": kind, "resourceType": "ORDER"})
             assert answer.status_code == 200, answer.text
-            assert ("secret of bob" in answer.text, "zoe" in answer.text) == (True, False)
+            assert ("secret of bob" in answer.text, "zoe-lind" in answer.text) == (True, False)
         asked = {"format": "ndjson", "resourceType": "ORDER", "proofs": "inline"}
         exported = await client.get("/api/export", params=asked)
         assert exported.status_code == 200, exported.text
@@ -213,13 +213,13 @@ class TestErasing:
         sql: Any,
         tmp_path: Path,
     ) -> None:
-        await post(client, row(1, "zoe"), row(2, "bob"))
+        await post(client, row(1, "zoe-lind"), row(2, "bob"))
         await integrated(app, workspace, tmp_path)
-        for name in ("zoe", "bob"):
+        for name in ("zoe-lind", "bob"):
             body = {"filters": {"userId": name}, "completeness": False}
             answer = await client.post("/api/evidence", json=body, headers={"Idempotency-Key": name})
             assert answer.status_code == 201, answer.text
-        await erased(app, admin, userId="zoe")
+        await erased(app, admin, userId="zoe-lind")
         packs = [
             each["asked"]
             for each in await sql.fetch("SELECT asked FROM evidence_packs WHERE workspace_id = $1", id_of(workspace))
@@ -234,8 +234,8 @@ class TestErasing:
     ) -> None:
         await post(client, row(1, "bob"))
         await discovered(app, workspace)
-        await post(client, row(2, "zoe"))
-        await erased(app, admin, userId="zoe")
+        await post(client, row(2, "zoe-lind"))
+        await erased(app, admin, userId="zoe-lind")
         await discovered(app, workspace)
         fields = (await client.get("/api/interaction-fields?resourceType=ORDER")).json()["data"]
         assert {each["path"]: each["count"] for each in fields} == {"note": 1, "at": 1, "at.city": 1}
@@ -243,9 +243,9 @@ class TestErasing:
     async def test_every_proof_still_verifies(
         self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant, tmp_path: Path
     ) -> None:
-        made = await post(client, *[row(n, "zoe" if n % 3 else "bob") for n in range(300)])
+        made = await post(client, *[row(n, "zoe-lind" if n % 3 else "bob") for n in range(300)])
         await integrated(app, workspace, tmp_path)
-        found = await erased(app, admin, userId="zoe")
+        found = await erased(app, admin, userId="zoe-lind")
         await integrated(app, workspace, tmp_path)
         key = VerifierKey.parse((await client.get("/api/log/key")).text.strip())
         for n in range(0, 300, 7):
@@ -265,12 +265,12 @@ class TestErasing:
         self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant, tmp_path: Path
     ) -> None:
         pair = Pair(app, tmp_path, workspace)
-        await post(client, *[row(n, "zoe" if n % 2 else "bob") for n in range(40)])
+        await post(client, *[row(n, "zoe-lind" if n % 2 else "bob") for n in range(40)])
         await pair.catch_up()
-        before = [await verified(client, userId=user) for user in ("zoe", "bob", "eve")]
-        await erased(app, admin, userId="zoe")
+        before = [await verified(client, userId=user) for user in ("zoe-lind", "bob", "eve")]
+        await erased(app, admin, userId="zoe-lind")
         await pair.catch_up()
-        after = [await verified(client, userId=user) for user in ("zoe", "bob", "eve")]
+        after = [await verified(client, userId=user) for user in ("zoe-lind", "bob", "eve")]
         assert [each.count for each in after] == [each.count for each in before] == [20, 20, 0]
         heads = Heads(tmp_path)
         heads.load()
@@ -280,12 +280,12 @@ class TestErasing:
         self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant
     ) -> None:
         await post(client, *[row(n) for n in range(5)])
-        await erased(app, admin, userId="zoe")
+        await erased(app, admin, userId="zoe-lind")
         rows = (await client.get("/api/interactions?platform=only&resourceType=LEDGER&order=asc")).json()["data"]
         assert [each["actionMnemonic"] for each in rows] == ["ERASURE_REQUESTED", "ERASED"]
         data = rows[1]["interaction"]
         assert (data["rows"], data["numbers"], data["moreNumbers"]) == (5, [[BEFORE + 1, BEFORE + 5]], False)
-        assert "zoe" not in json.dumps(rows)
+        assert "zoe-lind" not in json.dumps(rows)
 
     async def test_by_resource_and_by_filter(
         self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant
@@ -311,11 +311,11 @@ class TestErasing:
         self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant
     ) -> None:
         await post(client, row(1), row(2))
-        body = {"userId": "zoe", "reason": "asked for"}
+        body = {"userId": "zoe-lind", "reason": "asked for"}
         first, second = [(await admin.post("/api/erasures", json=body)).json() for _ in range(2)]
         assert first == second
         await worked(app)
-        again = await erased(app, admin, userId="zoe")
+        again = await erased(app, admin, userId="zoe-lind")
         assert (again["erasureId"] != first["erasureId"], again["erased"]) == (True, 0)
         note = (await admin.get(again["certificate"])).text
         assert "rows 0\n" in note
@@ -324,7 +324,7 @@ class TestErasing:
         self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant, sql: Any
     ) -> None:
         await post(client, row(1))
-        await erased(app, admin, userId="zoe")
+        await erased(app, admin, userId="zoe-lind")
         assert (await erased(app, admin, filter={"resourceType": "LEDGER"}))["erased"] == 0
         refused = await admin.post("/api/erasures", json={"filter": {"platform": "only"}, "reason": "no"})
         assert refused.status_code == 400
@@ -335,7 +335,7 @@ class TestErasing:
         self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant
     ) -> None:
         first = (await post(client, row(1)))[0]
-        await erased(app, admin, userId="zoe")
+        await erased(app, admin, userId="zoe-lind")
         answer = await client.post("/api/interactions/batch", json=[row(1)])
         item = answer.json()["items"][0]
         assert (item["status"], item["interactionId"] != first) == ("created", True)
@@ -352,9 +352,9 @@ class TestErasing:
         workspace: Tenant,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        await post(client, *[row(n, "zoe" if n % 5 else "bob") for n in range(3_000)])
+        await post(client, *[row(n, "zoe-lind" if n % 5 else "bob") for n in range(3_000)])
         monkeypatch.setattr(working, "ROWS_AT_ONCE", 100)
-        asked = (await admin.post("/api/erasures", json={"userId": "zoe", "reason": "asked"})).json()
+        asked = (await admin.post("/api/erasures", json={"userId": "zoe-lind", "reason": "asked"})).json()
         workspace_id, erasure_id = id_of(workspace), uuid.UUID(asked["erasureId"])
         for _ in range(5):
             assert await working._step(app.ledger, workspace_id, erasure_id)
@@ -373,26 +373,26 @@ class TestErasing:
         workspace: Tenant,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        await post(client, *[row(n, "zoe" if n % 2 else "bob") for n in range(100)])
+        await post(client, *[row(n, "zoe-lind" if n % 2 else "bob") for n in range(100)])
         monkeypatch.setattr(working, "ROWS_AT_ONCE", 10)
         monkeypatch.setattr(working, "RANGES_KEPT", 15)
-        await erased(app, admin, userId="zoe")
+        await erased(app, admin, userId="zoe-lind")
         await worked(app)
         await worked(app)
         found = (await admin.get("/api/erasures")).json()["data"]
         assert [each["erased"] for each in found] == [10, 20, 20]
         assert [each["continues"] for each in found] == [found[1]["erasureId"], found[2]["erasureId"], None]
-        assert (await client.get("/api/interactions?userId=zoe")).json()["data"] == []
+        assert (await client.get("/api/interactions?userId=zoe-lind")).json()["data"] == []
 
 
 class TestAsking:
     async def test_a_preview_counts_and_erases_nothing(
         self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant
     ) -> None:
-        await post(client, *[row(n, "zoe" if n < 7 else "bob") for n in range(10)])
+        await post(client, *[row(n, "zoe-lind" if n < 7 else "bob") for n in range(10)])
         hold = {"filter": {"resourceId": "order-1"}, "reason": "court"}
         assert (await admin.post("/api/legal-holds", json=hold)).status_code == 201
-        answer = await admin.post("/api/erasures", json={"userId": "zoe", "reason": "asked", "preview": True})
+        answer = await admin.post("/api/erasures", json={"userId": "zoe-lind", "reason": "asked", "preview": True})
         assert (answer.status_code, answer.json()) == (200, {"rows": 7, "held": 1, "capped": False})
         assert (await admin.get("/api/erasures")).json()["data"] == []
 
@@ -444,11 +444,11 @@ class TestAsking:
         async with httpx.AsyncClient(base_url=app.url, headers={"x-api-key": other.key}) as theirs:
             kept = (await post(theirs, row(1)))[0]
             stranger = await person_client(app, other, Role.ADMIN)
-            found = await erased(app, admin, userId="zoe")
+            found = await erased(app, admin, userId="zoe-lind")
             for path in (f"/api/erasures/{found['erasureId']}", found["certificate"]):
                 assert (await stranger.get(path)).status_code == 404
             assert (await stranger.get("/api/erasures")).json()["data"] == []
-            assert (await theirs.get(f"/api/interactions/{kept}")).json()["userId"] == "zoe"
+            assert (await theirs.get(f"/api/interactions/{kept}")).json()["userId"] == "zoe-lind"
             await stranger.aclose()
 
 
@@ -459,20 +459,20 @@ class TestHolds:
         await post(client, *[row(n) for n in range(5)])
         filter = {"resourceType": "ORDER", "where": "resourceId == 'order-3'"}
         hold = (await admin.post("/api/legal-holds", json={"filter": filter, "reason": "court"})).json()
-        refused = await admin.post("/api/erasures", json={"userId": "zoe", "reason": "asked"})
+        refused = await admin.post("/api/erasures", json={"userId": "zoe-lind", "reason": "asked"})
         assert (refused.status_code, refused.json()["code"]) == (409, "legal_hold")
         assert hold["holdId"] in refused.json()["error"]
         listed = (await admin.get("/api/legal-holds")).json()["data"]
         assert [(each["filter"], each["active"]) for each in listed] == [(filter, True)]
         assert (await admin.delete(f"/api/legal-holds/{hold['holdId']}")).status_code == 204
         assert (await admin.delete(f"/api/legal-holds/{hold['holdId']}")).status_code == 404
-        assert (await erased(app, admin, userId="zoe"))["erased"] == 5
+        assert (await erased(app, admin, userId="zoe-lind"))["erased"] == 5
 
     async def test_a_hold_set_meanwhile_stops_a_running_erasure(
         self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant
     ) -> None:
         await post(client, *[row(n) for n in range(5)])
-        asked = (await admin.post("/api/erasures", json={"userId": "zoe", "reason": "asked"})).json()
+        asked = (await admin.post("/api/erasures", json={"userId": "zoe-lind", "reason": "asked"})).json()
         hold = (await admin.post("/api/legal-holds", json={"filter": {}, "reason": "court"})).json()
         await worked(app)
         path = f"/api/erasures/{asked['erasureId']}"
@@ -491,10 +491,10 @@ class TestHolds:
         assert (await admin.post("/api/legal-holds", json=past)).json()["code"] == "hold_in_the_past"
         future = {**past, "endsAt": "2100-01-01T00:00:00Z"}
         assert (await admin.post("/api/legal-holds", json=future)).status_code == 201
-        refused = await admin.post("/api/erasures", json={"userId": "zoe", "reason": "asked"})
+        refused = await admin.post("/api/erasures", json={"userId": "zoe-lind", "reason": "asked"})
         assert refused.status_code == 409
         await sql.execute("UPDATE legal_holds SET ends_at = 1 WHERE workspace_id = $1", id_of(workspace))
-        assert (await erased(app, admin, userId="zoe"))["erased"] == 1
+        assert (await erased(app, admin, userId="zoe-lind"))["erased"] == 1
         assert [each["active"] for each in (await admin.get("/api/legal-holds")).json()["data"]] == [False]
 
     async def test_its_filter_is_not_stored_in_the_clear(
@@ -543,9 +543,9 @@ class TestRetention:
     async def test_what_is_held_stays_and_goes_when_it_is_free(
         self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant, sql: Any
     ) -> None:
-        await post(client, row(1, "zoe"), row(2, "bob"))
+        await post(client, row(1, "zoe-lind"), row(2, "bob"))
         await self.aged(sql, workspace, {1: 50, 2: 50})
-        hold = (await admin.post("/api/legal-holds", json={"filter": {"userId": "zoe"}, "reason": "court"})).json()
+        hold = (await admin.post("/api/legal-holds", json={"filter": {"userId": "zoe-lind"}, "reason": "court"})).json()
         await admin.put("/api/retention-policies", json={"policies": [{"days": 30}]})
         await working.retain(app.ledger, id_of(workspace))
         await worked(app)
@@ -572,9 +572,9 @@ class TestReapplying:
     async def test_rows_that_came_back_go_again(
         self, app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant, sql: Any
     ) -> None:
-        await post(client, *[row(n, "zoe" if n % 2 else "bob") for n in range(8)])
+        await post(client, *[row(n, "zoe-lind" if n % 2 else "bob") for n in range(8)])
         backup = await sql.fetch("SELECT * FROM interactions WHERE workspace_id = $1", id_of(workspace))
-        found = await erased(app, admin, userId="zoe")
+        found = await erased(app, admin, userId="zoe-lind")
         note = (await admin.get(found["certificate"])).text
         await self.restore(sql, workspace, backup)
         assert await reapplying.reapply(app.ledger.db, app.ledger.settings.data_dir) == 4
@@ -590,7 +590,7 @@ class TestReapplying:
     ) -> None:
         await post(client, row(1), row(2))
         backup = await sql.fetch("SELECT * FROM interactions WHERE workspace_id = $1", id_of(workspace))
-        await erased(app, admin, userId="zoe")
+        await erased(app, admin, userId="zoe-lind")
         await self.restore(sql, workspace, backup)
         await sql.execute(
             "UPDATE interactions SET leaf_hash = sha256('x') WHERE workspace_id = $1 AND number = $2",
@@ -630,7 +630,7 @@ async def test_the_loop_does_it_all(
     app: Running, client: httpx.AsyncClient, admin: httpx.AsyncClient, workspace: Tenant
 ) -> None:
     await post(client, row(1))
-    asked = (await admin.post("/api/erasures", json={"userId": "zoe", "reason": "asked"})).json()
+    asked = (await admin.post("/api/erasures", json={"userId": "zoe-lind", "reason": "asked"})).json()
     stop = asyncio.Event()
     loop = asyncio.create_task(tasks.run(app.ledger, stop))
     try:
