@@ -1,4 +1,4 @@
-"""A server in a process of its own, beside what is measured."""
+"""Work in a process of its own, beside what is measured."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator
@@ -6,18 +6,36 @@ from contextlib import contextmanager
 from typing import Any
 
 
+class Elsewhere:
+    """A function in a process of its own, which takes a pipe and its arguments, and says over it what it found."""
+
+    def __init__(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Take a function of a module."""
+        self._here, there = multiprocessing.Pipe()
+        context = multiprocessing.get_context("spawn")
+        self._process = context.Process(target=work, args=(there, *arguments), daemon=True)
+
+    def __enter__(self) -> "Elsewhere":
+        self._process.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.join()
+
+    @property
+    def pid(self) -> int:
+        """Process number."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def wait(self) -> Any:
+        """Return what it says next."""
+        return self._here.recv()
+
+
 @contextmanager
 def serving(serve: Callable[..., None], *arguments: Any) -> Iterator[tuple[int, int]]:
-    """Serve for as long as the block lasts; yields the port and the number of the process.
-
-    ``serve`` is a function of a module. It takes a pipe, over which it says its port, and the arguments.
-    """
-    here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=serve, args=(there, *arguments), daemon=True)
-    process.start()
-    try:
-        assert process.pid is not None
-        yield here.recv(), process.pid
-    finally:
-        process.terminate()
-        process.join()
+    """Serve for as long as the block lasts; yields the port, which is what ``serve`` says first, and the process."""
+    with Elsewhere(serve, *arguments) as server:
+        yield server.wait(), server.pid

@@ -28,9 +28,10 @@ def moment(ns: int) -> str:
 
 def moment_in(message: bytes) -> int | None:
     """Return the moment of a message's first frame, in nanoseconds; None of one that is about the connection."""
-    at = message.find(_UNIT) + len(_UNIT)
-    if at < len(_UNIT):
+    found = message.find(_UNIT)
+    if found < 0:
         return None
+    at = found + len(_UNIT)
     return uuid.UUID(message[at : at + 36].decode()).int // 2**80 * 1000
 
 

@@ -4,17 +4,17 @@ Clients and writers are processes of their own, so that the processor time of ea
 """
 
 import asyncio
-import multiprocessing
 import random
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from multiprocessing.connection import Connection
 from typing import Any
 
 import aiohttp
 
 from bench import cpu
+from bench.beside import Elsewhere
 from bench.echo import echoing, moment, moment_in
 from bench.report import Report
 from bench.runs import Caller
@@ -58,7 +58,7 @@ def _item(number: int) -> dict[str, Any]:
 def _idle(stack: Stack, report: Report, tenant: Tenant, count: int) -> None:
     """Hold connections that listen and hear nothing; report what the server's memory grows by."""
     before = cpu.proportional_bytes([stack.serve_pid])
-    with _Elsewhere(_hold, stack.port, tenant.key, count) as clients:
+    with Elsewhere(_run, _hold, stack.port, tenant.key, count) as clients:
         clients.wait()
         time.sleep(1)
         grown = cpu.proportional_bytes([stack.serve_pid]) - before
@@ -83,7 +83,7 @@ async def _hold(pipe: Connection, port: int, key: str, count: int) -> None:
 
 def _fan_out(stack: Stack, report: Report, tenant: Tenant, seconds: float) -> None:
     """Let many hear 500 events a second: how late each comes, beside bare messages of the same size."""
-    with _Elsewhere(_hear, stack.port, tenant.key, seconds) as clients:
+    with Elsewhere(_run, _hear, stack.port, tenant.key, seconds) as clients:
         clients.wait()
         serve, client = cpu.of_process(stack.serve_pid), cpu.of_process(clients.pid)
         events = asyncio.run(_write(stack.port, tenant.key, seconds))
@@ -97,7 +97,7 @@ def _fan_out(stack: Stack, report: Report, tenant: Tenant, seconds: float) -> No
         note += f"; {resets} of them were too slow and told to read anew"
     report.add("realtime", f"{SUBSCRIBERS} subscribers, {RATE} events/s, p99", late[1], "ms", note, "200")
     report.add("realtime", "processor of the server for it", spent[0] / seconds * 100, "% of one")
-    with echoing(SUBSCRIBERS, TICKS, size) as (port, pid), _Elsewhere(_hear, port, "", seconds) as clients:
+    with echoing(SUBSCRIBERS, TICKS, size) as (port, pid), Elsewhere(_run, _hear, port, "", seconds) as clients:
         before = cpu.of_process(pid)
         clients.wait()
         bare, *_ = clients.wait()
@@ -220,32 +220,5 @@ async def _numbers(port: int, key: str) -> list[int]:
             cursor = f"&cursor={page['pagination']['nextCursor']}"
 
 
-class _Elsewhere:
-    """A coroutine in a process of its own, which says what it found over a pipe."""
-
-    def __init__(self, work: Callable[..., Any], *arguments: Any) -> None:
-        self._here, there = multiprocessing.Pipe()
-        context = multiprocessing.get_context("spawn")
-        self._process = context.Process(target=_run, args=(work, there, *arguments), daemon=True)
-
-    def __enter__(self) -> "_Elsewhere":
-        self._process.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.join()
-
-    @property
-    def pid(self) -> int:
-        """Process number."""
-        assert self._process.pid is not None
-        return self._process.pid
-
-    def wait(self) -> Any:
-        """Return what it says next."""
-        return self._here.recv()
-
-
-def _run(work: Callable[..., Any], pipe: Connection, *arguments: Any) -> None:
+def _run(pipe: Connection, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
     asyncio.run(work(pipe, *arguments))
